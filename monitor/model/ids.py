@@ -1,0 +1,59 @@
+"""Identities: derived from Dify's own, never drawn, so that a repeat is the same thing (docs/explanation/identities.md).
+
+Trace and span ids follow the rule that Dify Enterprise's telemetry uses: a trace is the UUID of the workflow run,
+or of the message where there is no run; a span is the low 64 bits of the UUID of its row.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from uuid import UUID
+
+__all__ = ["is_uuid", "span_id", "step_key", "trace_id", "turn_key"]
+
+_PERSON = b"difymon-span-v1"
+_UUID_TEXT = 36
+_MASK_64 = (1 << 64) - 1
+
+
+def is_uuid(text: str) -> bool:
+    """Whether the text is a UUID in its usual 36 characters."""
+    if len(text) != _UUID_TEXT:
+        return False
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def trace_id(turn_id: str) -> str:
+    """The 32 hex digits of the turn's trace; never all zero."""
+    if is_uuid(turn_id):
+        digits = turn_id.replace("-", "").lower()
+        return digits if int(digits, 16) else "0" * 31 + "1"
+    return blake2b(turn_id.encode(), digest_size=16, person=_PERSON).hexdigest()
+
+
+def span_id(turn_id: str, role: str, row_id: str) -> str:
+    """The 16 hex digits of a span.
+
+    `row_id` is the UUID of the span's own row in Dify, or, for a span that has none (one tool call of a thought),
+    any text that names it within the turn; `role` then keeps the kinds apart.
+    """
+    if is_uuid(row_id):
+        value = UUID(row_id).int & _MASK_64
+    else:
+        text = f"{trace_id(turn_id)}|{role}|{row_id}"
+        value = int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=8, person=_PERSON).digest(), "big")
+    return f"{value or 1:016x}"
+
+
+def turn_key(turn_id: str, what: str) -> str:
+    """The key of a turn's own event; `what` is `started` or `ended`. A turn's keys sort together."""
+    return f"{turn_id}:turn:{what}"
+
+
+def step_key(turn_id: str, step_id: str) -> str:
+    """The key of a step's event. It begins with its turn, so that a turn's events lie together on disk."""
+    return f"{turn_id}:step:{step_id}"
