@@ -1,0 +1,63 @@
+"""A workflow's definition and an agent app's configuration, reduced to what their execution rows leave out.
+
+A tool node's row has a title but not the tool's name; a failed one has not even its provider (interfaces: the graph
+by `workflow_id` equals the run's own).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monitor.normalise.rows import AgentTool, Graph, GraphNode
+from monitor.normalise.text import clean, parse_object
+
+__all__ = ["agent_tools_of", "graph_of"]
+
+
+def graph_of(text: str | None) -> Graph:
+    """Node id to definition; what can't be understood is left out."""
+    nodes = parse_object(text).get("nodes")
+    if not isinstance(nodes, list):
+        return {}
+    return {clean(str(node.get("id"))): _node(node) for node in nodes if isinstance(node, dict)}
+
+
+def _node(node: dict[str, Any]) -> GraphNode:
+    data = node.get("data")
+    data = data if isinstance(data, dict) else {}
+    model = data.get("model")
+    model = model if isinstance(model, dict) else {}
+    return GraphNode(
+        tool=_text(data.get("tool_name")),
+        provider_id=_text(data.get("provider_id")),
+        provider_type=_text(data.get("provider_type")),
+        parent=_text(data.get("iteration_id") or data.get("loop_id") or node.get("parentId")),
+        datasets=_texts(data.get("dataset_ids")),
+        model_provider=_text(model.get("provider")),
+        model_name=_text(model.get("name")),
+    )
+
+
+def agent_tools_of(text: str | None) -> dict[str, AgentTool]:
+    """Tool name to tool, out of `app_model_configs.agent_mode`."""
+    tools = parse_object(text).get("tools")
+    if not isinstance(tools, list):
+        return {}
+    found = (_agent_tool(tool) for tool in tools if isinstance(tool, dict))
+    return {tool.name: tool for tool in found if tool.name}
+
+
+def _agent_tool(tool: dict[str, Any]) -> AgentTool:
+    return AgentTool(
+        name=_text(tool.get("tool_name")),
+        provider_id=_text(tool.get("provider_id")),
+        provider_type=_text(tool.get("provider_type")),
+    )
+
+
+def _text(value: Any) -> str:
+    return clean(value) if isinstance(value, str) else ""
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(_text(item) for item in value if _text(item)) if isinstance(value, list) else ()

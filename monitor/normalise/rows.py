@@ -1,0 +1,157 @@
+"""Dify's rows as any source hands them over: the columns that we use, as plain values.
+
+Times are integer microseconds since 1970 UTC (None where Dify left them empty), numbers that are money stay decimal
+text, JSON columns stay the text that Dify wrote. Nothing here is cleaned yet; `monitor.normalise` does that.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = ["AgentTool", "Graph", "GraphNode", "MessageRow", "NodeRow", "RunRow", "ThoughtRow", "TurnRows"]
+
+
+class MessageRow(msgspec.Struct):
+    """One row of `messages`, with what it refers to."""
+
+    id: str
+    app_id: str
+    tenant_id: str | None
+    app_name: str | None
+    mode: str | None
+    conversation_id: str | None
+    run_id: str | None
+    created_us: int
+    status: str
+    error: str | None
+    latency_s: float
+    query: str | None
+    inputs: str | None
+    answer: str | None
+    prompt: str | None
+    model_provider: str | None
+    model_id: str | None
+    input_tokens: int
+    output_tokens: int
+    price: str | None
+    currency: str | None
+    metadata: str | None
+    invoke_from: str | None
+    end_user_id: str | None
+    account_id: str | None
+    session_id: str | None
+    model_config_id: str | None
+
+    @property
+    def final(self) -> bool:
+        """Dify will not change it any more. The recordings hold to this rule exactly from 1.9 on."""
+        return self.latency_s > 0 or self.status == "error"
+
+
+class ThoughtRow(msgspec.Struct):
+    """One row of `message_agent_thoughts`: a model call of an agent, and the tools that it chose."""
+
+    id: str
+    message_id: str
+    position: int
+    created_us: int
+    thought: str | None
+    answer: str | None
+    tool: str | None
+    tool_input: str | None
+    tool_meta: str | None
+    observation: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    total_tokens: int | None
+    price: str | None
+    currency: str | None
+
+
+class RunRow(msgspec.Struct):
+    """One row of `workflow_runs` (never its `graph`)."""
+
+    id: str
+    tenant_id: str
+    app_id: str
+    app_name: str | None
+    mode: str | None
+    workflow_id: str
+    version: str
+    type: str
+    triggered_from: str
+    status: str
+    created_us: int
+    finished_us: int | None
+    error: str | None
+    inputs: str | None
+    outputs: str | None
+    total_tokens: int | None
+    exceptions_count: int | None
+    created_by_role: str
+    created_by: str
+    session_id: str | None
+
+
+class NodeRow(msgspec.Struct):
+    """One row of `workflow_node_executions`."""
+
+    id: str
+    run_id: str | None
+    tenant_id: str
+    app_id: str
+    workflow_id: str
+    node_execution_id: str | None
+    node_id: str
+    node_type: str
+    title: str
+    index: int
+    predecessor: str | None
+    status: str
+    error: str | None
+    elapsed_s: float | None
+    created_us: int
+    finished_us: int | None
+    inputs: str | None = None
+    process_data: str | None = None
+    outputs: str | None = None
+    metadata: str | None = None
+    app_name: str | None = None
+    mode: str | None = None
+    created_by: str | None = None
+
+
+class GraphNode(msgspec.Struct):
+    """What a node's definition in the workflow says that its execution row does not."""
+
+    tool: str = ""
+    provider_id: str = ""
+    provider_type: str = ""
+    parent: str = ""
+    """The iteration or loop node that it lies in."""
+    datasets: tuple[str, ...] = ()
+    model_provider: str = ""
+    model_name: str = ""
+
+
+Graph = dict[str, GraphNode]
+"""Node id to definition."""
+
+
+class AgentTool(msgspec.Struct):
+    """A tool that an agent app's configuration has."""
+
+    name: str
+    provider_id: str = ""
+    provider_type: str = ""
+
+
+class TurnRows(msgspec.Struct):
+    """All that is known of one turn at one moment."""
+
+    message: MessageRow | None = None
+    thoughts: list[ThoughtRow] = []
+    run: RunRow | None = None
+    nodes: list[NodeRow] = []
+    graph: Graph = {}
+    agent_tools: dict[str, AgentTool] = {}

@@ -1,0 +1,78 @@
+"""Numbers and times out of rows that may hold anything: bounded, finite, never negative where that means nothing."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from monitor.model import Usage
+from monitor.normalise.text import clean
+
+__all__ = ["MAX_NS", "count", "ns", "ns_of_us", "price_text", "usage_of"]
+
+MAX_NS = 2**63 - 1
+"""The latest time that OTLP's fixed64 and everybody's int64 agree on: the year 2262."""
+
+_US = 1_000
+_S = 1_000_000_000
+_MAX_COUNT = 2**53
+_MAX_PRICE_CHARS = 40
+
+
+def ns_of_us(us: int | None) -> int:
+    """Microseconds to nanoseconds, within 1970 and 2262."""
+    return min(max(0, us or 0) * _US, MAX_NS)
+
+
+def ns(seconds: Any) -> int:
+    """A duration in seconds (number or its text) to nanoseconds; 0 for what is none."""
+    try:
+        value = float(seconds)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+    if not math.isfinite(value) or value <= 0:
+        return 0
+    return min(int(value * _S), MAX_NS)
+
+
+def count(value: Any) -> int | None:
+    """A non-negative whole number, or None where there is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = int(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if 0 <= number <= _MAX_COUNT else None
+
+
+def price_text(value: Any) -> str:
+    """Money as plain decimal text ("0E-7" is "0"); "0" where it is no finite, non-negative number."""
+    try:
+        price = Decimal(str(value)[:_MAX_PRICE_CHARS])
+    except (InvalidOperation, ValueError):
+        return "0"
+    if not price.is_finite() or price <= 0 or price.adjusted() > 15:  # noqa: PLR2004 - a quadrillion is no price
+        return "0"
+    text = format(price.normalize(), "f")
+    return text if len(text) <= _MAX_PRICE_CHARS else "0"
+
+
+def usage_of(*, given: Any, produced: Any, total: Any, price: Any, currency: Any) -> Usage | None:
+    """Tokens and money of one call; None where Dify kept neither."""
+    tokens_in, tokens_out = count(given), count(produced)
+    split = (tokens_in or 0) + (tokens_out or 0)
+    kept = count(total) or 0
+    money = price_text(price)
+    if not split and not kept and money == "0":
+        return None
+    if not split:
+        tokens_in = tokens_out = None
+    return Usage(
+        input_tokens=tokens_in,
+        output_tokens=tokens_out,
+        total_tokens=split or kept,
+        price=money,
+        currency=clean(currency)[:16] if isinstance(currency, str) else "",
+    )
