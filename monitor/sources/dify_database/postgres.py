@@ -1,0 +1,261 @@
+"""Dify's tables in PostgreSQL: short read-only snapshots, no prepared statements (PgBouncer), every error by its kind.
+
+One connection, kept between readings and thrown away after any error. Called by the reader only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from typing import Any, LiteralString, cast
+
+import psycopg
+from psycopg import errors as pg
+
+from monitor.errors import Auth, MonitorError, Permanent, Retryable
+from monitor.normalise.graph import agent_tools_of, graph_of
+from monitor.normalise.rows import AgentTool, Graph, MessageRow, NodeRow, RunRow, ThoughtRow
+from monitor.sources.dify_database.tables import Key, MessageState, RunState, Signal
+
+__all__ = ["PostgresTables"]
+
+_US = re.compile(r"\bus\(([\w.]+)\)")
+_US_SQL = (
+    r"(CASE WHEN isfinite(\1) THEN (extract(epoch FROM \1) * 1000000)::bigint"
+    r" WHEN \1 > 'epoch'::timestamp THEN 9000000000000000000 WHEN \1 IS NOT NULL THEN -9000000000000000000 END)"
+)
+_KEYS_AHEAD = 20
+"""Without an index on the runs' creation, one look at all of them brings the keys of this many pages."""
+_MAX_GRAPHS = 256
+_WRONG_SETUP = (
+    pg.InsufficientPrivilege, pg.UndefinedTable, pg.UndefinedColumn, pg.InvalidPassword, pg.InvalidCatalogName,
+    pg.InvalidAuthorizationSpecification,
+)  # fmt: skip
+_REFUSED_AT_THE_DOOR = re.compile(
+    r"authentication failed|does not exist|no pg_hba\.conf entry|permission denied|no password", re.IGNORECASE
+)
+
+
+def _statements() -> dict[str, LiteralString]:
+    text = (files("monitor.sources.dify_database") / "postgres.sql").read_text(encoding="utf-8")
+    blocks = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
+    named = zip(blocks[::2], blocks[1::2], strict=True)
+    # The file is part of the program, so its text is as literal as if it stood here.
+    return {name: cast("LiteralString", _US.sub(_US_SQL, sql.strip())) for name, sql in named}  # type: ignore[redundant-cast]
+
+
+class PostgresTables:
+    """Implements `Tables`. `url` is a libpq URI; `statement_timeout_s` bounds every statement."""
+
+    def __init__(self, url: str, *, statement_timeout_s: float = 30.0, connect_timeout_s: int = 10) -> None:
+        self._url = url
+        self._statement_timeout_ms = int(statement_timeout_s * 1000)
+        self._connect_timeout_s = connect_timeout_s
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._statements = _statements()
+        self._graphs: dict[str, Graph] = {}
+        self._ahead: list[Key] = []
+        self._runs_indexed: bool | None = None
+
+    @contextmanager
+    def snapshot(self) -> Iterator[_PostgresSnapshot]:
+        """One REPEATABLE READ READ ONLY transaction."""
+        try:
+            connection = self._connect()
+            with connection.cursor() as cursor:
+                cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                cursor.execute(f"SET LOCAL statement_timeout = {self._statement_timeout_ms:d}")
+                yield _PostgresSnapshot(cursor, self)
+                cursor.execute("COMMIT")
+        except psycopg.Error as exc:
+            self.close()
+            raise _by_kind(exc) from exc
+        except BaseException:
+            self.close()
+            raise
+
+    def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(
+                self._url,
+                autocommit=True,
+                prepare_threshold=None,
+                connect_timeout=self._connect_timeout_s,
+                application_name="dify-monitor",
+                client_encoding="utf8",
+            )
+        return self._connection
+
+    @property
+    def runs_indexed(self) -> bool:
+        """Whether workflow_runs has an index that begins with created_at (Dify 1.11.3 and later)."""
+        if self._runs_indexed is None:
+            with self.snapshot() as tables:
+                self._runs_indexed = any("(created_at" in definition for _, definition in tables.ask("indexes"))
+        return self._runs_indexed
+
+    def check(self) -> None:
+        """Connect and touch every table that is read."""
+        with self.snapshot() as tables:
+            tables.ask("check")
+
+    def close(self) -> None:
+        """Drop the connection."""
+        connection, self._connection = self._connection, None
+        self._ahead.clear()
+        if connection is not None:
+            connection.close()
+
+
+class _PostgresSnapshot:
+    """Implements `Snapshot` within one transaction."""
+
+    def __init__(self, cursor: psycopg.Cursor[tuple[Any, ...]], tables: PostgresTables) -> None:
+        self._cursor, self._tables = cursor, tables
+
+    def ask(self, name: str, **values: Any) -> list[tuple[Any, ...]]:
+        """All rows of a named statement."""
+        return self._cursor.execute(self._tables._statements[name], values or None).fetchall()  # noqa: SLF001
+
+    def now_us(self) -> int:
+        return int(self.ask("now")[0][0])
+
+    def message_keys(self, after: Key | None, limit: int) -> Sequence[Key]:
+        return self._keys("message_keys", after, limit)
+
+    def message_keys_since(self, since_us: int, until: Key) -> Sequence[Key]:
+        return [
+            Key(*row) for row in self.ask("message_keys_since", since_us=max(0, since_us), at=until.at, id=until.id)
+        ]
+
+    def _keys(self, name: str, after: Key | None, limit: int) -> list[Key]:
+        at, row_id = (after.at, after.id or _ZERO) if after else (None, _ZERO)
+        return [Key(*row) for row in self.ask(name, at=at, id=row_id, limit=limit)]
+
+    def message_states(self, ids: Collection[str]) -> Sequence[MessageState]:
+        return [MessageState(*row) for row in self._by_ids("message_states", ids)]
+
+    def messages(self, ids: Collection[str]) -> Sequence[MessageRow]:
+        return [MessageRow(*row) for row in self._by_ids("messages", ids)]
+
+    def thought_signals(self, message_ids: Collection[str]) -> dict[str, Signal]:
+        rows = self._by_ids("thought_signals", message_ids)
+        return {row[0]: Signal(mark=row[1] or "", last_us=row[2], size=int(row[3])) for row in rows}
+
+    def thoughts(self, message_ids: Collection[str]) -> Sequence[ThoughtRow]:
+        return [ThoughtRow(*row) for row in self._by_ids("thoughts", message_ids)]
+
+    def run_keys(self, after: Key | None, limit: int) -> Sequence[Key]:
+        if self._tables._runs_indexed:  # noqa: SLF001
+            return self._keys("run_keys", after, limit)
+        return self._run_keys_ahead(after, limit)
+
+    def _run_keys_ahead(self, after: Key | None, limit: int) -> Sequence[Key]:
+        """Served from one look at the whole table for many pages; what is missed in between is the sweep's business."""
+        ahead = self._tables._ahead  # noqa: SLF001
+        if after is not None:
+            ahead[:] = [key for key in ahead if (key.us, key.id) > (after.us, after.id)]
+        if len(ahead) < limit:
+            ahead[:] = self._keys("run_keys", after, limit * _KEYS_AHEAD)
+        return ahead[:limit]
+
+    def run_keys_since(self, since_us: int, until: Key) -> Sequence[Key]:
+        return [Key(*row) for row in self.ask("run_keys_since", since_us=max(0, since_us), at=until.at, id=until.id)]
+
+    def run_states(self, ids: Collection[str]) -> Sequence[RunState]:
+        return [RunState(*row) for row in self._by_ids("run_states", ids)]
+
+    def runs(self, ids: Collection[str]) -> Sequence[RunRow]:
+        return [RunRow(*row) for row in self._by_ids("runs", ids)]
+
+    def runs_with_message(self, run_ids: Collection[str], since_us: int, until_us: int) -> set[str]:
+        rows = self.ask("runs_with_message", ids=list(run_ids), since_us=max(0, since_us), until_us=until_us)
+        return {row[0] for row in rows}
+
+    def node_signals(self, runs: Sequence[RunState]) -> dict[str, Signal]:
+        rows = self._by_runs("node_signals", runs)
+        return {
+            row[0]: Signal(mark=f"{row[1]}.{row[2]}", last_us=row[3], size=int(row[4]), stop_evidence=bool(row[5]))
+            for row in rows
+        }
+
+    def nodes(self, runs: Sequence[RunState]) -> Sequence[NodeRow]:
+        return [NodeRow(*row) for row in self._by_runs("nodes", runs)]
+
+    def single_step_keys(self, since_us: int, limit: int) -> Sequence[Key]:
+        return [Key(*row) for row in self.ask("single_step_keys", since_us=since_us, limit=limit)]
+
+    def single_steps(self, ids: Collection[str]) -> Sequence[NodeRow]:
+        return [NodeRow(*row) for row in self._by_ids("single_steps", ids)]
+
+    def graphs(self, workflow_ids: Collection[str]) -> dict[str, Graph]:
+        """Published definitions never change and are remembered; drafts are read again."""
+        known = self._tables._graphs  # noqa: SLF001
+        missing = [each for each in workflow_ids if each not in known]
+        found = {each: known[each] for each in workflow_ids if each in known}
+        for row_id, version, text in self._by_ids("graphs", missing):
+            found[row_id] = graph_of(text)
+            if version != "draft":
+                known[row_id] = found[row_id]
+        while len(known) > _MAX_GRAPHS:
+            del known[next(iter(known))]
+        return found
+
+    def agent_tools(self, model_config_ids: Collection[str]) -> dict[str, dict[str, AgentTool]]:
+        return {row_id: agent_tools_of(text) for row_id, text in self._by_ids("agent_tools", model_config_ids)}
+
+    def _by_ids(self, name: str, ids: Collection[str]) -> list[tuple[Any, ...]]:
+        return self.ask(name, ids=list(ids)) if ids else []
+
+    def _by_runs(self, name: str, runs: Sequence[RunState]) -> list[tuple[Any, ...]]:
+        """Up to Dify 1.11 the index of the nodes begins with tenant, app, workflow and trigger: name them all."""
+        if not runs:
+            return []
+        groups: defaultdict[str, list[RunState]] = defaultdict(list)
+        for run in runs:
+            groups[_node_trigger(run)].append(run)
+        # A plan by another way than the index would look at every node there is, whatever the statistics promise.
+        self._cursor.execute(
+            "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off"
+        )
+        rows: list[tuple[Any, ...]] = []
+        for triggered, group in groups.items():
+            rows += self.ask(
+                name,
+                tenants=[run.tenant_id for run in group],
+                apps=[run.app_id for run in group],
+                workflows=[run.workflow_id for run in group],
+                ids=[run.id for run in group],
+                triggered=triggered,
+            )
+        self._cursor.execute(
+            "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on"
+        )
+        return rows
+
+
+_ZERO = "00000000-0000-0000-0000-000000000000"
+
+
+def _node_trigger(run: RunState) -> str:
+    return "rag-pipeline-run" if run.triggered_from.startswith("rag-pipeline") else "workflow-run"
+
+
+def _by_kind(exc: psycopg.Error) -> MonitorError:
+    """The error by what follows from it; its text never holds the URL or a password."""
+    text = (exc.diag.message_primary or str(exc)).strip().splitlines()
+    detail = f"Dify's database: {text[0] if text else type(exc).__name__}"
+    if isinstance(exc, _WRONG_SETUP):
+        return Auth(
+            f"{detail}. Check the URL, and that the role may SELECT from Dify's tables (docs/howto/database-role.md)"
+        )
+    if isinstance(exc, psycopg.OperationalError):
+        if exc.sqlstate is None and _REFUSED_AT_THE_DOOR.search(str(exc)):
+            return Auth(f"{detail}. Check user, password and database name")
+        return Retryable(detail, reason="database")
+    if isinstance(exc, psycopg.errors.QueryCanceled | psycopg.errors.SerializationFailure):
+        return Retryable(detail, reason="database")
+    return Permanent(detail, reason="database")

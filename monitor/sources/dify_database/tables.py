@@ -1,0 +1,158 @@
+"""What the reader asks of Dify's tables, whatever holds them: PostgreSQL, the demo's memory, another dialect.
+
+All questions of one reading are asked inside one `snapshot`, so that the answers belong together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import msgspec
+
+from monitor.normalise.rows import AgentTool, Graph, MessageRow, NodeRow, RunRow, ThoughtRow
+
+__all__ = ["Key", "MessageState", "RunState", "Signal", "Snapshot", "Tables"]
+
+
+class Key(msgspec.Struct, frozen=True):
+    """A row's place in the order (created_at, id)."""
+
+    id: str
+    at: str
+    """The column's own text: exact where microseconds are not (infinity)."""
+    us: int
+
+
+class MessageState(msgspec.Struct, frozen=True):
+    """How far a message is, without its texts."""
+
+    id: str
+    created_us: int
+    mode: str | None
+    run_id: str | None
+    final: bool
+    size: int
+    """About how many bytes its texts hold."""
+
+
+class RunState(msgspec.Struct, frozen=True):
+    """How far a run is, without its texts, and the columns that the index of its nodes begins with."""
+
+    id: str
+    created_us: int
+    type: str
+    status: str
+    size: int
+    tenant_id: str
+    app_id: str
+    workflow_id: str
+    triggered_from: str
+
+
+class Signal(msgspec.Struct, frozen=True):
+    """One turn's thoughts or nodes in brief: changes whenever one of them does."""
+
+    mark: str
+    last_us: int
+    size: int
+    stop_evidence: bool = False
+    """A node failed with a stop's text."""
+
+
+class Snapshot(Protocol):
+    """The questions. Every collection asked for is bounded by the caller."""
+
+    def now_us(self) -> int:
+        """The database's own time."""
+        ...
+
+    def message_keys(self, after: Key | None, limit: int) -> Sequence[Key]:
+        """The next messages behind `after` in (created_at, id)."""
+        ...
+
+    def message_keys_since(self, since_us: int, until: Key) -> Sequence[Key]:
+        """All messages created from `since_us` to `until` inclusive."""
+        ...
+
+    def message_states(self, ids: Collection[str]) -> Sequence[MessageState]:
+        """How far these messages are; deleted ones are left out."""
+        ...
+
+    def messages(self, ids: Collection[str]) -> Sequence[MessageRow]:
+        """These messages whole."""
+        ...
+
+    def thought_signals(self, message_ids: Collection[str]) -> dict[str, Signal]:
+        """Per message that has thoughts."""
+        ...
+
+    def thoughts(self, message_ids: Collection[str]) -> Sequence[ThoughtRow]:
+        """All thoughts of these messages."""
+        ...
+
+    def run_keys(self, after: Key | None, limit: int) -> Sequence[Key]:
+        """The next runs behind `after` in (created_at, id)."""
+        ...
+
+    def run_keys_since(self, since_us: int, until: Key) -> Sequence[Key]:
+        """All runs created from `since_us` to `until` inclusive."""
+        ...
+
+    def run_states(self, ids: Collection[str]) -> Sequence[RunState]:
+        """How far these runs are; deleted ones are left out."""
+        ...
+
+    def runs(self, ids: Collection[str]) -> Sequence[RunRow]:
+        """These runs, without their graphs."""
+        ...
+
+    def runs_with_message(self, run_ids: Collection[str], since_us: int, until_us: int) -> set[str]:
+        """Which of the runs a message created within those times refers to."""
+        ...
+
+    def node_signals(self, runs: Sequence[RunState]) -> dict[str, Signal]:
+        """Per run that has nodes."""
+        ...
+
+    def nodes(self, runs: Sequence[RunState]) -> Sequence[NodeRow]:
+        """All node executions of these runs."""
+        ...
+
+    def single_step_keys(self, since_us: int, limit: int) -> Sequence[Key]:
+        """Terminal executions of nodes that were tried out alone, created from `since_us` on."""
+        ...
+
+    def single_steps(self, ids: Collection[str]) -> Sequence[NodeRow]:
+        """These executions whole."""
+        ...
+
+    def graphs(self, workflow_ids: Collection[str]) -> dict[str, Graph]:
+        """Definitions by workflow; deleted ones are left out."""
+        ...
+
+    def agent_tools(self, model_config_ids: Collection[str]) -> dict[str, dict[str, AgentTool]]:
+        """Tools by agent configuration; deleted ones are left out."""
+        ...
+
+
+class Tables(Protocol):
+    """A Dify database."""
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """One short read-only transaction. Raises Retryable, Permanent or Auth."""
+        ...
+
+    @property
+    def runs_indexed(self) -> bool:
+        """Whether runs can be read in order of creation without looking at all of them."""
+        ...
+
+    def check(self) -> None:
+        """Raise what `snapshot` would raise."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections; safe twice and before use."""
+        ...
