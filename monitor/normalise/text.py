@@ -9,7 +9,7 @@ import msgspec
 
 __all__ = ["canonical", "clean", "dumps", "parse", "parse_object"]
 
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
 
 
@@ -34,6 +34,8 @@ def parse(text: str | None) -> Any:
         return None
     try:
         return _decode(text)
+    except RecursionError:
+        return None
     except (msgspec.DecodeError, UnicodeEncodeError):
         return _parse_python_json(text)
 
@@ -62,12 +64,12 @@ def dumps(value: Any) -> str:
 
 def _dumps_python_json(value: Any) -> str:
     try:
-        return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str))
+        return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, default=str))
     except (ValueError, RecursionError):
         return clean(str(value))
 
 
 def canonical(text: str | None) -> str:
-    """One spelling for one JSON value (Dify rewrites rows with other spacing and escapes); other text as it is."""
+    """One spelling for one JSON value (Dify rewrites rows with other spacing, escapes, order); other text as it is."""
     value = parse(text)
     return clean(text) if value is None or isinstance(value, str) else dumps(value)

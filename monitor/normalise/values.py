@@ -33,7 +33,7 @@ def ns(seconds: Any) -> int:
         return 0
     if not math.isfinite(value) or value <= 0:
         return 0
-    return min(int(value * _S), MAX_NS)
+    return int(value * _S) if value < MAX_NS / _S else MAX_NS
 
 
 def count(value: Any) -> int | None:

@@ -29,6 +29,7 @@ _MESSAGE_GRACE_US = 60 * _S
 """How long a chatflow's run waits for the message that it belongs to."""
 _MESSAGE_BEFORE_US, _MESSAGE_AFTER_US = 600 * _S, 120 * _S
 """How much earlier or later than its run a message can have been created."""
+_STOP_GRACE_US = 10 * _S
 _SETTLE_FIRST_US = 5 * _S
 _ABANDONED_FIRST_US = 60 * _S
 _ABANDONED_FOR_US = 7 * 86_400 * _S
@@ -241,10 +242,15 @@ class _Reading:
         silent = self.now_us - each.last_us > self.reader.limits.abandon_after_us
         if message is not None:
             return "final" if message.final else "abandoned" if silent else "no"
-        if run is not None and (run.status in _RUN_OVER or (each.signal is not None and each.signal.stop_evidence)):
+        if run is not None and (run.status in _RUN_OVER or self._is_stopped_for_good(each)):
             return "final"
         paused = run is not None and run.status == "paused"
         return "abandoned" if silent and not paused else "no"
+
+    def _is_stopped_for_good(self, each: _Candidate) -> bool:
+        """A stopped node in a run that stays `running`: 1.12 leaves it so for ever, 1.9 only for a moment."""
+        stopped = each.signal is not None and each.signal.stop_evidence
+        return stopped and self.now_us - each.last_us > _STOP_GRACE_US
 
     def _may_be_told(self, each: _Candidate, ended: Ended) -> bool:
         """A chatflow's message waits for its run, a chatflow's run for its message; each only so long."""
