@@ -1,0 +1,23 @@
+"""Erases content: salt and value go, the fact and its hashes stay. Runs inside sqlite.py's transactions."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+
+from monitor.journal.statements import as_json
+
+__all__ = ["erase_content"]
+
+_ERASE = """
+DELETE FROM content WHERE id IN (
+  SELECT content.id FROM events
+   CROSS JOIN content ON content.id BETWEEN events.seq * 256 AND events.seq * 256 + 255
+   WHERE events.key = :key AND (:fields IS NULL OR content.field IN (SELECT value FROM json_each(:fields))))
+"""
+
+
+def erase_content(connection: sqlite3.Connection, key: str, fields: Collection[str] | None) -> int:
+    """Delete content of all revisions of the key: the named fields, or all; how many values went."""
+    named = None if fields is None else as_json(fields)
+    return connection.execute(_ERASE, {"key": key, "fields": named}).rowcount

@@ -1,0 +1,313 @@
+"""The journal on SQLite: a folder with one database, one writer, and as many readers as there are threads.
+
+This module holds the transactions; what happens inside them stands in intake, reading, consumers and find.
+The runtime opens it for writing, commands that only look open it with `read_only` beside a running sidecar.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Self
+
+from monitor.errors import JournalError
+from monitor.journal import consumers, find
+from monitor.journal.bell import Bell
+from monitor.journal.connections import Readers, Writer, check_layout, open_reader, open_writer
+from monitor.journal.erasure import erase_content
+from monitor.journal.folder import Folder
+from monitor.journal.intake import Entropy, take_in
+from monitor.journal.reading import next_batch, read_events
+from monitor.model import Event, Recorded
+from monitor.model.answers import Lag, Match, Rejection, Stats
+from monitor.ports import Appended, Batch, Clock, Projection, RejectedEvent
+
+__all__ = ["BATCH_BYTES", "MIN_FREE_BYTES", "SqliteJournal"]
+
+BATCH_BYTES = 4_000_000
+"""Stored bytes of a batch, unless a consumer asks for less."""
+
+MIN_FREE_BYTES = 64 * 1024**2
+"""Room that appends leave on the disk, unless told otherwise."""
+
+
+class SqliteJournal:
+    """Implements `monitor.ports.Journal`, and answers questions about ids. Safe to share between threads.
+
+    Every method may raise Retryable (busy, or the disk fails) and JournalError (closed, damaged); those that write
+    raise JournalError on a journal that was opened to read.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        readers: Readers,
+        writer: Writer | None,
+        clock: Clock,
+        *,
+        max_bytes: int | None = None,
+        min_free_bytes: int = MIN_FREE_BYTES,
+        entropy: Entropy = os.urandom,
+    ) -> None:
+        self._folder, self._readers, self._writer, self._clock = folder, readers, writer, clock
+        self._max_bytes, self._min_free_bytes, self._entropy = max_bytes, min_free_bytes, entropy
+        self._bell = Bell(self.head)
+        with readers.connection() as connection:
+            check_layout(connection)
+            self._head = _head(connection)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | str,
+        clock: Clock,
+        *,
+        read_only: bool = False,
+        max_bytes: int | None = None,
+        min_free_bytes: int = MIN_FREE_BYTES,
+        entropy: Entropy = os.urandom,
+    ) -> Self:
+        """The journal in the folder `path`, which is made where it is missing.
+
+        `read_only` takes no lock and makes nothing: for looking into a journal that another process writes.
+        `max_bytes` on disk and `min_free_bytes` on the disk bound what `append` takes. Raises ConfigError (the
+        folder can't be used), JournalLocked, JournalDamaged.
+        """
+        folder = Folder(path)
+        writer = None
+        if read_only:
+            folder.expect()
+        else:
+            folder.claim()
+        readers = Readers(lambda: open_reader(folder, read_only=read_only))
+        try:
+            if not read_only:
+                writer = Writer(open_writer(folder))
+            return cls(
+                folder,
+                readers,
+                writer,
+                clock,
+                max_bytes=max_bytes,
+                min_free_bytes=min_free_bytes,
+                entropy=entropy,
+            )
+        except BaseException:
+            _close(readers, writer, folder)
+            raise
+
+    def close(self) -> None:
+        """Close the files and let the next writer in; safe twice. Threads that wait are woken."""
+        self.ring()
+        _close(self._readers, self._writer, self._folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Sources
+
+    def append(self, source: str, events: Sequence[Event], position: bytes | None) -> Appended:
+        """Commit events and the source's position together; `position` None leaves it as it is.
+
+        Raises JournalFull, before anything is written, where the journal has no room.
+        """
+        if events:
+            self._folder.check_room(self._max_bytes, self._min_free_bytes)
+        elif position is None or position == self.position(source):
+            return Appended()
+        with self._writing().transaction() as connection:
+            appended, head = take_in(connection, source, events, self._clock.now_ns(), self._entropy)
+            if position is not None and position != consumers.position_of(connection, source):
+                consumers.set_position(connection, source, position)
+        self._grown(head)
+        return appended
+
+    def position(self, source: str) -> bytes | None:
+        """The source's last committed position."""
+        with self._readers.connection() as connection:
+            return consumers.position_of(connection, source)
+
+    def head(self) -> int:
+        """The number of events ever appended."""
+        if self._writer is None:
+            with self._readers.connection() as connection:
+                return _head(connection)
+        return self._head
+
+    # Consumers
+
+    def read(
+        self,
+        consumer: str,
+        *,
+        limit: int,
+        kinds: Collection[str],
+        content: bool,
+        max_bytes: int = BATCH_BYTES,
+    ) -> Batch:
+        """The next events behind the consumer's cursor, at most `limit` and about `max_bytes`, but at least one.
+
+        A batch may be empty and still move on, past events of other kinds.
+        """
+        head = self.head()
+        with self._readers.connection() as connection:
+            start, _ = consumers.cursor_of(connection, consumer)
+            return next_batch(connection, start, head, limit=limit, kinds=kinds, content=content, max_bytes=max_bytes)
+
+    def cursor(self, consumer: str) -> tuple[int, str]:
+        """Position and last committed state of a consumer; (0, '') when it is new."""
+        with self._readers.connection() as connection:
+            return consumers.cursor_of(connection, consumer)
+
+    def advance(self, consumer: str, position: int, *, rejected: Sequence[RejectedEvent] = (), state: str = "") -> None:
+        """Move the cursor on; rejected events are parked in the same transaction.
+
+        Raises JournalError for a position behind the cursor or beyond the head.
+        """
+        if not rejected and self.cursor(consumer) == (position, state):
+            return
+        with self._writing().transaction() as connection:
+            consumers.park(connection, consumer, rejected, self._clock.now_ns())
+            consumers.move_cursor(connection, consumer, position, state, head=_head(connection))
+
+    def project(
+        self,
+        consumer: str,
+        *,
+        limit: int,
+        kinds: Collection[str],
+        content: bool,
+        apply: Callable[[Sequence[Recorded]], Projection],
+    ) -> Batch:
+        """Read on, let `apply` work out what changes, and commit that with the cursor. `apply` may see no events.
+
+        `apply` runs before the transaction, so that appends need not wait for it. Nothing changes when it raises.
+        """
+        batch = self.read(consumer, limit=limit, kinds=kinds, content=content)
+        start, state = self.cursor(consumer)
+        change = apply(batch.events)
+        if batch.position == start and not (change.puts or change.deletes or change.events):
+            return batch
+        with self._writing().transaction() as connection:
+            if consumers.cursor_of(connection, consumer) != (start, state):
+                raise JournalError(f"{consumer} is read by two at once")
+            _, head = take_in(connection, consumer, change.events, self._clock.now_ns(), self._entropy)
+            consumers.put_projection(connection, consumer, change.puts, change.deletes)
+            consumers.move_cursor(connection, consumer, batch.position, state, head=head)
+        self._grown(head)
+        return batch
+
+    def projected(self, consumer: str) -> dict[str, bytes]:
+        """Everything that a projection has put and not deleted."""
+        with self._readers.connection() as connection:
+            return consumers.projected_by(connection, consumer)
+
+    def wait(self, seen: int, stop: threading.Event, seconds: float) -> None:
+        """Wait until `head() > seen`, `stop`, `ring()`, or the seconds are over."""
+        self._bell.wait(seen, stop, seconds)
+
+    def ring(self) -> None:
+        """Wake all threads in `wait`, as at shutdown."""
+        self._bell.ring()
+
+    # Questions
+
+    def lag(self, consumer: str) -> Lag:
+        """How many events the consumer has not seen, of any kind, and how long the oldest has been there."""
+        head = self.head()
+        with self._readers.connection() as connection:
+            start, _ = consumers.cursor_of(connection, consumer)
+            if start >= head:
+                return Lag(0, 0)
+            oldest = read_events(connection, [start], content=False)[0]
+        return Lag(head - start, max(0, self._clock.now_ns() - oldest.recorded_at))
+
+    def stats(self) -> Stats:
+        """Size and age of the whole."""
+        head = self.head()
+        with self._readers.connection() as connection:
+            first = connection.execute("SELECT min(seq) FROM events").fetchone()[0]
+            if first is None:
+                return Stats(self._folder.bytes(), 0, None)
+            oldest = read_events(connection, [first], content=False)[0]
+        return Stats(self._folder.bytes(), head - first, oldest.recorded_at)
+
+    def rejected(self, consumer: str | None = None, *, limit: int = 1000) -> list[Rejection]:
+        """What a consumer, or all of them, gave up on; the latest first."""
+        with self._readers.connection() as connection:
+            return consumers.rejections(connection, consumer, limit)
+
+    def rejected_counts(self) -> dict[tuple[str, str], int]:
+        """How many events were given up, by consumer and reason."""
+        with self._readers.connection() as connection:
+            return consumers.rejected_counts(connection)
+
+    def find(self, term: str, limit: int = 20) -> list[Match]:
+        """Turns that a conversation's, turn's, message's, run's or trace's id leads to, the earliest first.
+
+        Where no id is the term, those that begin with it, from four characters on.
+        """
+        with self._readers.connection() as connection:
+            return find.find_turns(connection, term, limit)
+
+    def turn_events(self, turn_id: str) -> list[Recorded]:
+        """The turn's events by position, each in its newest revision, with content."""
+        with self._readers.connection() as connection:
+            return find.turn_events(connection, turn_id)
+
+    def turns_of(self, conversation_id: str) -> list[str]:
+        """Ids of the conversation's turns in the order in which they began."""
+        with self._readers.connection() as connection:
+            return find.turns_of(connection, conversation_id)
+
+    def alerts_of(self, turn_id: str) -> list[Recorded]:
+        """Changes of alerts that name the turn as evidence, by position."""
+        with self._readers.connection() as connection:
+            return find.events_named(connection, turn_id, "alert")
+
+    def gaps_of(self, turn_id: str) -> list[Recorded]:
+        """What of the turn could not be read, by position."""
+        with self._readers.connection() as connection:
+            return find.events_named(connection, turn_id, "gap")
+
+    def erase(self, key: str, fields: Collection[str] | None = None) -> int:
+        """Delete content of an event in all its revisions, all fields or those named; how many values went.
+
+        Facts and hashes stay, so what proves the journal whole still does. The fields are never filled in again.
+        """
+        writer = self._writing()
+        with writer.transaction() as connection:
+            erased = erase_content(connection, key, fields)
+        writer.merge()
+        return erased
+
+    def _writing(self) -> Writer:
+        """The writer. Raises JournalError where there is none."""
+        if self._writer is None:
+            raise JournalError(f"the journal in {self._folder.path} was opened to read")
+        return self._writer
+
+    def _grown(self, head: int) -> None:
+        """Tell those who wait of a commit. Commits may be told in another order than they were made."""
+        if head > self._head:
+            with self._bell.ringing():
+                self._head = max(self._head, head)
+
+
+def _head(connection: sqlite3.Connection) -> int:
+    """The position of the next event."""
+    return int(connection.execute("SELECT value FROM counters WHERE name = 'next_seq'").fetchone()[0])
+
+
+def _close(readers: Readers, writer: Writer | None, folder: Folder) -> None:
+    """Close the readers first, so that the writer is the last and merges its log; then let go of the lock."""
+    readers.close()
+    if writer is not None:
+        writer.close()
+    folder.release()

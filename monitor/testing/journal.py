@@ -1,0 +1,308 @@
+"""A journal in memory that keeps the same laws as the one on disk (tests/property/test_journal_laws.py runs both).
+
+For tests of workers, rules, sinks and replay that need no disk. Nothing survives the object; there is one lock, and
+content is kept as it came, so nothing here is a proof of anything.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Self
+
+import msgspec
+
+from monitor.errors import JournalError
+from monitor.model import Event, Recorded, StepEnded, TurnEnded, TurnRef, TurnStarted, kind_of
+from monitor.model.answers import Lag, Match, Rejection, Stats
+from monitor.model.stored import Named, What, clean, names_of, same_facts, storable, supersedes
+from monitor.model.terms import SHORTEST_PREFIX, matched_by, spellings
+from monitor.ports import Appended, Batch, Clock, Projection, RejectedEvent
+
+__all__ = ["MemoryJournal"]
+
+_BATCH_BYTES = 4_000_000
+_LOOK_S = 0.25
+
+
+class MemoryJournal:
+    """Implements `monitor.ports.Journal`, with the questions and the errors of `monitor.journal.SqliteJournal`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._grown = threading.Condition(threading.RLock())
+        self._events: list[Recorded] = []
+        self._newest: dict[str, int] = {}
+        self._names: set[Named] = set()
+        self._positions: dict[str, bytes] = {}
+        self._cursors: dict[str, tuple[int, str]] = {}
+        self._projections: dict[str, dict[str, bytes]] = {}
+        self._rejected: dict[tuple[str, int], Rejection] = {}
+
+    def close(self) -> None:
+        """Wake all who wait."""
+        self.ring()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def append(self, source: str, events: Sequence[Event], position: bytes | None) -> Appended:
+        """Take events and the source's position together; `position` None leaves it as it is."""
+        with self._grown:
+            appended = self._take_in(source, [storable(event) for event in events])
+            if position is not None:
+                self._positions[source] = position
+            return appended
+
+    def position(self, source: str) -> bytes | None:
+        """The source's last position."""
+        return self._positions.get(source)
+
+    def head(self) -> int:
+        """The number of events ever appended."""
+        return len(self._events)
+
+    def read(
+        self,
+        consumer: str,
+        *,
+        limit: int,
+        kinds: Collection[str],
+        content: bool,
+        max_bytes: int = _BATCH_BYTES,
+    ) -> Batch:
+        """The next events behind the consumer's cursor, at most `limit` and about `max_bytes`, but at least one."""
+        with self._grown:
+            start, _ = self.cursor(consumer)
+            taken: list[Recorded] = []
+            room = max_bytes
+            for recorded in self._events[start:]:
+                if kind_of(recorded.event.body) in kinds:
+                    room -= _weight(recorded, content=content)
+                    if taken and (len(taken) >= limit or room < 0):
+                        return Batch(taken, recorded.seq, behind=True)
+                    taken.append(recorded if content else _without_content(recorded))
+            return Batch(taken, len(self._events), behind=False)
+
+    def cursor(self, consumer: str) -> tuple[int, str]:
+        """Position and last state of a consumer; (0, '') when it is new."""
+        return self._cursors.get(consumer, (0, ""))
+
+    def advance(self, consumer: str, position: int, *, rejected: Sequence[RejectedEvent] = (), state: str = "") -> None:
+        """Move the cursor on and park rejected events. Raises JournalError for a position that repeats or skips."""
+        with self._grown:
+            self._move(consumer, position, state)
+            for event in rejected:
+                self._park(consumer, event)
+
+    def project(
+        self,
+        consumer: str,
+        *,
+        limit: int,
+        kinds: Collection[str],
+        content: bool,
+        apply: Callable[[Sequence[Recorded]], Projection],
+    ) -> Batch:
+        """Read on and take what `apply` wants changed together with the cursor; nothing changes when it raises."""
+        batch = self.read(consumer, limit=limit, kinds=kinds, content=content)
+        start, state = self.cursor(consumer)
+        change = apply(batch.events)
+        with self._grown:
+            if self.cursor(consumer) != (start, state):
+                raise JournalError(f"{consumer} is read by two at once")
+            self._take_in(consumer, [storable(event) for event in change.events])
+            kept = self._projections.setdefault(consumer, {})
+            for key in change.deletes:
+                kept.pop(key, None)
+            kept.update(change.puts)
+            self._move(consumer, batch.position, state)
+        return batch
+
+    def projected(self, consumer: str) -> dict[str, bytes]:
+        """Everything that a projection has put and not deleted."""
+        return dict(self._projections.get(consumer, {}))
+
+    def wait(self, seen: int, stop: threading.Event, seconds: float) -> None:
+        """Wait until `head() > seen`, `stop`, `ring()`, or the seconds are over."""
+        left = seconds
+        with self._grown:
+            while left > 0 and not stop.is_set() and self.head() <= seen:
+                if self._grown.wait(min(left, _LOOK_S)):
+                    return
+                left -= _LOOK_S
+
+    def ring(self) -> None:
+        """Wake all threads in `wait`."""
+        with self._grown:
+            self._grown.notify_all()
+
+    def lag(self, consumer: str) -> Lag:
+        """How many events the consumer has not seen, and how long the oldest has been there."""
+        start, _ = self.cursor(consumer)
+        if start >= self.head():
+            return Lag(0, 0)
+        return Lag(self.head() - start, max(0, self._clock.now_ns() - self._events[start].recorded_at))
+
+    def stats(self) -> Stats:
+        """Size and age of the whole; the size is that of keys, bodies and content."""
+        size = sum(_weight(recorded, content=True) for recorded in self._events)
+        return Stats(size, self.head(), self._events[0].recorded_at if self._events else None)
+
+    def rejected(self, consumer: str | None = None, *, limit: int = 1000) -> list[Rejection]:
+        """What a consumer, or all of them, gave up on; the latest first."""
+        found = [entry for entry in self._rejected.values() if consumer in (None, entry.consumer)]
+        return sorted(found, key=lambda entry: (-entry.at, entry.consumer, entry.seq))[:limit]
+
+    def rejected_counts(self) -> dict[tuple[str, str], int]:
+        """How many events were given up, by consumer and reason."""
+        counts: dict[tuple[str, str], int] = {}
+        for entry in self._rejected.values():
+            counts[entry.consumer, entry.reason] = counts.get((entry.consumer, entry.reason), 0) + 1
+        return counts
+
+    def find(self, term: str, limit: int = 20) -> list[Match]:
+        """Turns that an id leads to, or the beginning of one, the earliest first."""
+        refs = self._refs()
+        for exact in (True, False):
+            for text in spellings(term):
+                if not exact and len(text) < SHORTEST_PREFIX:
+                    continue
+                pairs = ((ref, matched_by(ref, text, exact=exact)) for ref in refs if self._is_named(ref, text))
+                found = [Match(ref, *how) for ref, how in pairs if how is not None]
+                if found:
+                    return found[:limit]
+        return []
+
+    def turn_events(self, turn_id: str) -> list[Recorded]:
+        """The turn's events by position, each in its newest revision."""
+        own = (self._events[seq] for seq in sorted(self._newest.values()))
+        return [recorded for recorded in own if (ref := _ref(recorded)) and ref.turn_id == turn_id]
+
+    def turns_of(self, conversation_id: str) -> list[str]:
+        """Ids of the conversation's turns in the order in which they began."""
+        return [ref.turn_id for ref in self._refs() if ref.conversation_id == conversation_id]
+
+    def alerts_of(self, turn_id: str) -> list[Recorded]:
+        """Changes of alerts that name the turn as evidence, by position."""
+        return self._named(turn_id, "alert")
+
+    def gaps_of(self, turn_id: str) -> list[Recorded]:
+        """What of the turn could not be read, by position."""
+        return self._named(turn_id, "gap")
+
+    def erase(self, key: str, fields: Collection[str] | None = None) -> int:
+        """Forget content of an event in all its revisions, all fields or those named; how many values went."""
+        with self._grown:
+            gone = 0
+            for seq, recorded in enumerate(self._events):
+                if recorded.event.key != key:
+                    continue
+                content = recorded.event.content
+                going = content.keys() if fields is None else content.keys() & set(fields)
+                gone += len(going)
+                self._events[seq] = _without(recorded, going)
+            return gone
+
+    def _take_in(self, source: str, events: Iterable[Event]) -> Appended:
+        """Append what is news."""
+        new = revised = known = 0
+        at = self._clock.now_ns()
+        for event in events:
+            seq = self._newest.get(event.key)
+            if seq is None:
+                self._put(Recorded(len(self._events), 0, source, at, event))
+                new += 1
+                continue
+            revision = self._revision(seq, source, at, event)
+            if revision is None:
+                known += 1
+            else:
+                self._put(revision)
+                revised += 1
+        return Appended(new, revised, known)
+
+    def _revision(self, seq: int, source: str, at: int, event: Event) -> Recorded | None:
+        """The event as a revision of the one at `seq`; None when it says nothing new, or is the poorer."""
+        newest = self._events[seq]
+        erased = {field for each in self._events if each.event.key == event.key for field in each.erased}
+        content = {field: text for field, text in event.content.items() if field not in erased}
+        if not supersedes(event, newest.event.rank, newest.event.changed_at):
+            return None
+        if content == newest.event.content and same_facts(event.body, newest.event.body):
+            return None
+        kept = msgspec.structs.replace(event, content=content)
+        return Recorded(len(self._events), newest.revision + 1, source, at, kept, tuple(sorted(erased)))
+
+    def _put(self, recorded: Recorded) -> None:
+        """Append one and wake all who wait."""
+        self._events.append(recorded)
+        self._newest[recorded.event.key] = recorded.seq
+        self._names.update(names_of(recorded.event))
+        self._grown.notify_all()
+
+    def _move(self, consumer: str, position: int, state: str) -> None:
+        """Move a cursor forward."""
+        at, _ = self.cursor(consumer)
+        if not at <= position <= self.head():
+            raise JournalError(f"{consumer} can't go from {at} to {position} in a journal of {self.head()} events")
+        self._cursors[consumer] = (position, state)
+
+    def _park(self, consumer: str, event: RejectedEvent) -> None:
+        """Write down an event that was given up, once more if it was before."""
+        before = self._rejected.get((consumer, event.seq))
+        attempts = 1 if before is None else before.attempts + 1
+        self._rejected[consumer, event.seq] = Rejection(
+            consumer, event.seq, clean(event.reason), clean(event.detail), attempts, self._clock.now_ns()
+        )
+
+    def _refs(self) -> list[TurnRef]:
+        """All turns, the earliest first; told by their newest start, else by their first event."""
+        found: dict[str, TurnRef] = {}
+        for recorded in self._events:
+            ref = _ref(recorded)
+            if ref and (ref.turn_id not in found or isinstance(recorded.event.body, TurnStarted)):
+                found[ref.turn_id] = ref
+        return sorted(found.values(), key=lambda ref: (ref.started_at, ref.turn_id))
+
+    def _is_named(self, ref: TurnRef, text: str) -> bool:
+        """Whether the turn's own id, or a name that leads to the turn, begins with the text."""
+        names: Mapping[str, None] = {
+            name: None for name, what, to in self._names if (what, to) == ("turn", ref.turn_id)
+        }
+        return any(name.startswith(text) for name in (ref.turn_id, *names))
+
+    def _named(self, turn_id: str, what: What) -> list[Recorded]:
+        """Events that speak of the turn, each in its newest revision."""
+        seqs = sorted(self._newest[key] for name, kind, key in self._names if (name, kind) == (turn_id, what))
+        return [self._events[seq] for seq in seqs]
+
+
+def _weight(recorded: Recorded, *, content: bool) -> int:
+    """About what the event would take on disk."""
+    texts = sum(len(text.encode()) for text in recorded.event.content.values()) if content else 0
+    return len(msgspec.json.encode(recorded.event.body)) + len(recorded.event.key) + texts
+
+
+def _without_content(recorded: Recorded) -> Recorded:
+    """The event for a consumer that did not ask for content, and is told nothing of erasure."""
+    bare = msgspec.structs.replace(recorded.event, content={})
+    return msgspec.structs.replace(recorded, event=bare, erased=())
+
+
+def _without(recorded: Recorded, fields: Collection[str]) -> Recorded:
+    """The event with these fields erased."""
+    content = {field: text for field, text in recorded.event.content.items() if field not in fields}
+    erased = tuple(sorted({*recorded.erased, *fields}))
+    return msgspec.structs.replace(
+        recorded, event=msgspec.structs.replace(recorded.event, content=content), erased=erased
+    )
+
+
+def _ref(recorded: Recorded) -> TurnRef | None:
+    """Whose turn the event is of."""
+    body = recorded.event.body
+    return body.turn if isinstance(body, TurnStarted | StepEnded | TurnEnded) else None
