@@ -1,4 +1,4 @@
-"""Identities: derived from Dify's own, never drawn, so that a repeat is the same thing (docs/explanation/identities.md).
+"""Identities: derived from Dify's own, never drawn, so that a repeat is the same (docs/explanation/identities.md).
 
 Trace and span ids follow the rule that Dify Enterprise's telemetry uses: a trace is the UUID of the workflow run,
 or of the message where there is no run; a span is the low 64 bits of the UUID of its row.

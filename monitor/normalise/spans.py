@@ -1,0 +1,341 @@
+"""Recorded facts to OpenTelemetry spans: one step, one span; one turn, its root. Pure, and never raises.
+
+Called by every sink that sends spans. What of the content may leave is not decided here: `content` holds what the
+sink's policy lets through (`redact.apply`), and nothing else of the content is looked at.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from monitor.model import Attempt, Recorded, Span, SpanEvent, Step, StepEnded, TurnEnded, TurnRef, Usage, ids
+from monitor.model import semconv as s
+from monitor.model.spans import AttributeValue, SpanKind
+from monitor.normalise.span_content import step_content, turn_content
+
+__all__ = ["spans_of"]
+
+Attributes = dict[str, AttributeValue]
+
+_MAX_INT64 = (1 << 63) - 1
+_MAX_NS = _MAX_INT64
+"""2262-04-11: the last moment that OTLP's readers with signed 64-bit times can hold."""
+_NS_IN_S = 1_000_000_000
+
+
+class _Shape(NamedTuple):
+    """How OpenTelemetry sees a step or a turn."""
+
+    operation: str
+    kind: SpanKind
+    subject: str = ""
+    """The attribute of what the span's name ends with; empty where another table has it."""
+
+
+_CHAT = _Shape("chat", "CLIENT")
+_COMPLETION = _Shape("text_completion", "CLIENT")
+_AGENT = _Shape("invoke_agent", "INTERNAL", s.GEN_AI_AGENT_NAME)
+_WORKFLOW = _Shape("invoke_workflow", "INTERNAL", s.GEN_AI_WORKFLOW_NAME)
+
+_STEP_SHAPES = {
+    "llm": _CHAT,
+    "tool": _Shape("execute_tool", "INTERNAL", s.GEN_AI_TOOL_NAME),
+    "retrieval": _Shape("retrieval", "CLIENT"),
+    "agent": _AGENT,
+    "http": _Shape("", "CLIENT"),
+    "node": _Shape("", "INTERNAL"),
+}
+_TURN_SHAPES = {
+    "chat": _CHAT,
+    "completion": _COMPLETION,
+    "agent-chat": _AGENT,
+    "agent": _AGENT,
+    "workflow": _WORKFLOW,
+    "advanced-chat": _WORKFLOW,
+    "rag-pipeline": _WORKFLOW,
+}
+
+# Dify's provider, the last part of `org/plugin/name`, where OpenTelemetry has a word of its own for it.
+_PROVIDERS = {
+    "azure_openai": "azure.ai.openai",
+    "bedrock": "aws.bedrock",
+    "gemini": "gcp.gemini",
+    "google": "gcp.gemini",
+    "groqcloud": "groq",
+    "mistralai": "mistral_ai",
+    "moonshot": "moonshot_ai",
+    "vertex_ai": "gcp.vertex_ai",
+    "watsonx": "ibm.watsonx.ai",
+    "x": "x_ai",
+}
+
+# Field of the noun to attribute. A text is left out when empty, a number when None.
+_TURN_TEXTS = (
+    (s.DIFY_TRACE_ID, "turn_id"),
+    (s.DIFY_TENANT_ID, "tenant_id"),
+    (s.DIFY_APP_ID, "app_id"),
+    (s.DIFY_APP_NAME, "app_name"),
+    (s.DIFY_APP_MODE, "mode"),
+    (s.DIFY_INVOKE_FROM, "invoke_from"),
+    (s.DIFY_CONVERSATION_ID, "conversation_id"),
+    (s.GEN_AI_CONVERSATION_ID, "conversation_id"),
+    (s.DIFY_MESSAGE_ID, "message_id"),
+    (s.DIFY_WORKFLOW_RUN_ID, "run_id"),
+    (s.DIFY_WORKFLOW_ID, "workflow_id"),
+    (s.DIFY_WORKFLOW_VERSION, "workflow_version"),
+    (s.USER_ID, "user"),
+)
+_STEP_TEXTS = ((s.DIFY_STEP_STATUS, "status"), (s.GEN_AI_DATA_SOURCE_ID, "dataset_id"))
+_NODE_TEXTS = (
+    (s.DIFY_NODE_ID, "node_id"),
+    (s.DIFY_NODE_TYPE, "node_type"),
+    (s.DIFY_NODE_TITLE, "title"),
+    (s.DIFY_NODE_PREDECESSOR, "predecessor"),
+    (s.DIFY_NODE_STATUS, "status"),
+    (s.DIFY_NODE_ITERATION_ID, "iteration_id"),
+    (s.DIFY_NODE_LOOP_ID, "loop_id"),
+)
+_NODE_NUMBERS = (
+    (s.DIFY_NODE_INDEX, "index"),
+    (s.DIFY_NODE_ITERATION_INDEX, "iteration_index"),
+    (s.DIFY_NODE_LOOP_INDEX, "loop_index"),
+    (s.DIFY_NODE_ELAPSED_TIME, "elapsed_s"),
+)
+_TOOL_TEXTS = ((s.DIFY_TOOL_PROVIDER, "provider"), (s.DIFY_TOOL_PROVIDER_TYPE, "provider_type"))
+
+
+class _UsageNames(NamedTuple):
+    """Under which names a usage stands."""
+
+    tokens: tuple[tuple[str, str], ...]
+    cost: str
+    currency: str
+
+
+_COUNTED = _UsageNames(
+    (
+        (s.GEN_AI_USAGE_INPUT_TOKENS, "input_tokens"),
+        (s.GEN_AI_USAGE_OUTPUT_TOKENS, "output_tokens"),
+        (s.GEN_AI_USAGE_TOTAL_TOKENS, "total_tokens"),
+    ),
+    s.DIFY_USAGE_COST,
+    s.DIFY_USAGE_CURRENCY,
+)
+_TURN_TOTAL = _UsageNames(
+    (
+        (s.DIFY_TURN_USAGE_INPUT_TOKENS, "input_tokens"),
+        (s.DIFY_TURN_USAGE_OUTPUT_TOKENS, "output_tokens"),
+        (s.DIFY_TURN_USAGE_TOTAL_TOKENS, "total_tokens"),
+    ),
+    s.DIFY_TURN_USAGE_COST,
+    s.DIFY_TURN_USAGE_CURRENCY,
+)
+"""A turn's totals where its steps carry what they add up to: the same tokens must not be counted twice."""
+
+
+def spans_of(recorded: Recorded, content: dict[str, str]) -> Span | None:
+    """The span of a recorded StepEnded or TurnEnded; None for every other kind of fact.
+
+    `content` is what may leave of the fact's content. The same fact and content give the same span, whatever the
+    revision, so that a repeat can be recognised. Times that no reader could hold are moved into what it can.
+    """
+    body = recorded.event.body
+    if isinstance(body, StepEnded):
+        return _step_span(body.turn, body.step, content)
+    if isinstance(body, TurnEnded):
+        return _turn_span(body, content)
+    return None
+
+
+def _step_span(turn: TurnRef, step: Step, content: dict[str, str]) -> Span:
+    trace, root = _turn_ids(turn.turn_id)
+    shape = _STEP_SHAPES[step.kind]
+    subject = _step_subject(step)
+    start = _time(step.started_at)
+    return Span(
+        trace_id=trace,
+        span_id=ids.span_id(turn.turn_id, step.kind, step.id),
+        parent_id=_parent(turn, step, root),
+        name=f"{shape.operation} {subject}".strip() or step.kind,
+        kind=shape.kind,
+        start_ns=start,
+        end_ns=max(start, _time(step.ended_at)),
+        attributes=_step_attributes(turn, step, shape, subject, content),
+        error=_error(step.error_type, content) if step.status == "failed" else None,
+        events=tuple(map(_attempt, step.attempts)),
+    )
+
+
+def _turn_span(ended: TurnEnded, content: dict[str, str]) -> Span:
+    turn = ended.turn
+    trace, root = _turn_ids(turn.turn_id)
+    shape = _TURN_SHAPES.get(turn.mode) or (_WORKFLOW if turn.run_id else _CHAT)
+    subject = turn.app_name if shape.subject else ended.model_name
+    start = _time(ended.started_at)
+    return Span(
+        trace_id=trace,
+        span_id=root,
+        parent_id="",
+        name=f"{shape.operation} {subject}".strip(),
+        kind=shape.kind,
+        start_ns=start,
+        end_ns=max(start, _time(ended.ended_at)),
+        attributes=_turn_attributes(ended, shape, content),
+        error=_error(ended.error_type, content) if ended.status == "failed" else None,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _turn_ids(turn_id: str) -> tuple[str, str]:
+    """A turn's trace id and the id of its root; remembered because all of a turn's spans ask for them."""
+    return ids.trace_id(turn_id), ids.span_id(turn_id, "turn", turn_id)
+
+
+def _parent(turn: TurnRef, step: Step, root: str) -> str:
+    if turn.turn_id == step.id:
+        return ""  # a node debugged alone has no turn around it
+    return ids.span_id(turn.turn_id, "node", step.parent_id) if step.parent_id else root
+
+
+def _step_subject(step: Step) -> str:
+    if step.kind == "llm":
+        return step.model_name or step.name
+    if step.tool is not None:
+        return step.tool.name or step.name
+    if step.node is not None and step.kind in {"http", "node"}:
+        return f"{step.node.node_type} {step.node.title or step.name}".strip()
+    return step.name or step.dataset_id
+
+
+def _step_attributes(turn: TurnRef, step: Step, shape: _Shape, subject: str, content: dict[str, str]) -> Attributes:
+    found = _of_turn(turn, shape, subject)
+    _texts(found, step, _STEP_TEXTS)
+    _numbers(found, step, ((s.DIFY_RETRIEVAL_DOCUMENT_COUNT, "documents"),))
+    _of_model(found, step, s.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK)
+    _of_tool(found, step)
+    _of_node(found, step)
+    if step.usage is not None:
+        _of_usage(found, step.usage, _COUNTED)
+    _flags(found, estimated=step.estimated, failed=step.status == "failed", error_type=step.error_type)
+    if step.handled:
+        found[s.DIFY_STEP_HANDLED] = True
+    if content:
+        found.update(step_content(step.kind, content))
+        if step.node is not None and step.status == "failed" and content.get("error"):
+            found[s.DIFY_NODE_ERROR] = content["error"]
+    return found
+
+
+def _turn_attributes(ended: TurnEnded, shape: _Shape, content: dict[str, str]) -> Attributes:
+    found = _of_turn(ended.turn, shape, ended.turn.app_name)
+    found[s.DIFY_TURN_STATUS] = ended.status
+    if ended.failed_steps:
+        _numbers(found, ended, ((s.DIFY_TURN_FAILED_STEPS, "failed_steps"),))
+    is_call = shape in {_CHAT, _COMPLETION}
+    _of_model(found, ended, s.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK if is_call else s.DIFY_TURN_TIME_TO_FIRST_TOKEN)
+    if ended.usage is not None:
+        _of_usage(found, ended.usage, _COUNTED if ended.counts_usage else _TURN_TOTAL)
+    _flags(found, estimated=ended.estimated, failed=ended.status == "failed", error_type=ended.error_type)
+    if content:
+        found.update(turn_content(content))
+    return found
+
+
+def _of_turn(turn: TurnRef, shape: _Shape, subject: str) -> Attributes:
+    found: Attributes = {}
+    if shape.operation:
+        found[s.GEN_AI_OPERATION_NAME] = shape.operation
+    if shape.subject and subject:
+        found[shape.subject] = subject
+    _texts(found, turn, _TURN_TEXTS)
+    return found
+
+
+def _of_model(found: Attributes, noun: Step | TurnEnded, first_token: str) -> None:
+    if noun.model_name:
+        found[s.GEN_AI_REQUEST_MODEL] = noun.model_name
+    if noun.model_provider:
+        short = noun.model_provider.rpartition("/")[2] or noun.model_provider
+        found[s.GEN_AI_PROVIDER_NAME] = _PROVIDERS.get(short, short)
+    if noun.time_to_first_token_ns is not None:
+        found[first_token] = _time(noun.time_to_first_token_ns) / _NS_IN_S
+
+
+def _of_tool(found: Attributes, step: Step) -> None:
+    tool = step.tool
+    if tool is None:
+        return
+    # In OpenTelemetry's words: what the agent's side executes is an extension, what it searches a datastore.
+    found[s.GEN_AI_TOOL_TYPE] = "datastore" if tool.provider_type == "dataset-retrieval" else "extension"
+    found[s.GEN_AI_TOOL_CALL_ID] = step.id
+    _texts(found, tool, _TOOL_TEXTS)
+    if not tool.known:
+        found[s.DIFY_TOOL_KNOWN] = False
+    if tool.calls > 1:
+        _numbers(found, tool, ((s.DIFY_TOOL_CALL_COUNT, "calls"),))
+
+
+def _of_node(found: Attributes, step: Step) -> None:
+    if step.node is None:
+        return
+    found[s.DIFY_NODE_EXECUTION_ID] = step.id
+    _texts(found, step.node, _NODE_TEXTS)
+    _numbers(found, step.node, _NODE_NUMBERS)
+
+
+def _of_usage(found: Attributes, usage: Usage, names: _UsageNames) -> None:
+    _numbers(found, usage, names.tokens)
+    cost = _money(usage.price)
+    if cost is not None and (cost or usage.currency):
+        found[names.cost] = cost
+        if usage.currency:
+            found[names.currency] = usage.currency
+
+
+def _money(price: str) -> float | None:
+    try:
+        value = float(price)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _flags(found: Attributes, *, estimated: bool, failed: bool, error_type: str) -> None:
+    if failed:
+        found[s.ERROR_TYPE] = error_type or s.ERROR_TYPE_OTHER
+    if estimated:
+        found[s.DIFY_TIME_ESTIMATED] = True
+
+
+def _error(error_type: str, content: dict[str, str]) -> str:
+    """The status description: the message where it may leave, else the type alone."""
+    return content.get("error") or error_type or s.ERROR_TYPE_OTHER
+
+
+def _attempt(attempt: Attempt) -> SpanEvent:
+    attributes: Attributes = {s.ERROR_TYPE: attempt.error} if attempt.error else {}
+    return SpanEvent(name=s.DIFY_STEP_ATTEMPT, at=_time(attempt.at), attributes=attributes)
+
+
+def _time(ns: int) -> int:
+    return min(max(0, ns), _MAX_NS)
+
+
+def _texts(found: Attributes, noun: Any, table: tuple[tuple[str, str], ...]) -> None:
+    for attribute, field in table:
+        value = getattr(noun, field)
+        if value:
+            found[attribute] = value
+
+
+def _numbers(found: Attributes, noun: Any, table: tuple[tuple[str, str], ...]) -> None:
+    """Whole numbers within 64 bits, others only when finite: the wire has no place for the rest."""
+    for attribute, field in table:
+        value = getattr(noun, field)
+        if isinstance(value, float):
+            if math.isfinite(value):
+                found[attribute] = value
+        elif value is not None:
+            found[attribute] = min(max(-_MAX_INT64, value), _MAX_INT64)
