@@ -1,0 +1,245 @@
+"""The one table of every metric: what it is called, what it means, how it is cut.
+
+The collector, the sidecar's own metrics, docs/reference/metrics.md and the check of dashboards and alerts are all made
+from it. `monitor.normalise.measures` says what a fact adds to which metric; a test holds the two together. Nothing is
+measured here.
+
+A stored series keeps the shape it began with. So a metric whose labels, scale or buckets must change gets a new name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
+from typing import Literal, get_args
+
+import msgspec
+
+from monitor.model import Status, TurnStatus
+from monitor.normalise.measures import OTHER, PRICE_DECIMALS
+
+__all__ = [
+    "APP_LABELS",
+    "CATALOGUE",
+    "OWN_CATALOGUE",
+    "Definition",
+    "MetricType",
+    "reference_markdown",
+]
+
+MetricType = Literal["counter", "gauge", "histogram", "info"]
+"""`info`: a gauge of 1 whose labels say something; of several label sets of one app only the newest is shown."""
+
+APP_LABELS = ("tenant_id", "app_id")
+"""On every metric about Dify. Names come by join from `dify_app_info`."""
+
+_NS = 1_000_000_000
+_COARSE_NS = tuple(100_000_000 << power for power in range(13))
+_FINE_NS = tuple(10_000_000 << power for power in range(14))
+_OWN_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_STATUS = get_args(Status)
+_COMPONENTS = ("tool", "llm", "retrieval", "node", "turn")
+_MODEL = ("model_provider", "model_name")
+_TOOL = ("tool_provider", "tool")
+
+
+class Definition(msgspec.Struct, frozen=True):
+    """One metric."""
+
+    name: str
+    type: MetricType
+    help: str
+    labels: tuple[str, ...] = ()
+    """Every label, in the order in which series are stored and shown."""
+    closed: Mapping[str, tuple[str, ...]] = {}
+    """Labels whose values are known beforehand. They do not count towards the cap and are never folded."""
+    zeros: bool = False
+    """Whether every value of the closed labels is there, as 0, as soon as one of them is."""
+    scale: int = 1
+    """Stored units in one shown unit: series are whole numbers, so that no order of adding can change a sum."""
+    buckets: tuple[float, ...] = ()
+    """A histogram's upper bounds in stored units; the last one, +Inf, is understood."""
+
+    def group(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """A label set without its closed labels: what the cap counts."""
+        return tuple(value for name, value in zip(self.labels, labels, strict=True) if name not in self.closed)
+
+    def fold(self, labels: Sequence[str], *, keep: Sequence[str]) -> tuple[str, ...]:
+        """The label set with `other` for every open label that is not in `keep`."""
+        kept = {*keep, *self.closed}
+        pairs = zip(self.labels, labels, strict=True)
+        return tuple(value if name in kept else OTHER for name, value in pairs)
+
+    def siblings(self, labels: Sequence[str]) -> Iterator[tuple[str, ...]]:
+        """The label sets that differ in closed labels only, the given one among them."""
+        pairs = zip(self.labels, labels, strict=True)
+        return product(*(self.closed.get(name, (value,)) for name, value in pairs))
+
+    def upper_bounds(self) -> tuple[float, ...]:
+        """The buckets in shown units, +Inf included."""
+        return (*(bound / self.scale for bound in self.buckets), math.inf)
+
+
+def _dify(
+    name: str,
+    kind: MetricType,
+    labels: tuple[str, ...],
+    help_text: str,
+    *,
+    closed: Mapping[str, tuple[str, ...]] | None = None,
+    zeros: bool = False,
+    scale: int = 1,
+    buckets: tuple[float, ...] = (),
+) -> Definition:
+    """A metric about Dify: the labels beside tenant and app."""
+    every = (*APP_LABELS, *labels)
+    return Definition(name, kind, help_text, every, closed or {}, zeros, scale, buckets)
+
+
+def _seconds(name: str, labels: tuple[str, ...], buckets: tuple[float, ...], help_text: str) -> Definition:
+    return _dify(name, "histogram", labels, help_text, scale=_NS, buckets=buckets)
+
+
+def _by_status(name: str, labels: tuple[str, ...], statuses: tuple[str, ...], help_text: str) -> Definition:
+    closed = {"status": statuses}
+    return _dify(name, "counter", (*labels, "status"), help_text, closed=closed, zeros=True)
+
+
+CATALOGUE: tuple[Definition, ...] = (
+    _dify("dify_app_info", "info", ("app_name", "mode"), "Names of an app, to join with by tenant_id and app_id."),
+    _by_status("dify_turns_total", ("mode", "invoke_from"), get_args(TurnStatus), "Turns that ended."),
+    _seconds(
+        "dify_turn_duration_seconds", ("mode",), _COARSE_NS,
+        "How long turns took, by Dify's own clock; turns that Dify did not time are left out.",
+    ),
+    _seconds(
+        "dify_time_to_first_token_seconds", _MODEL, _FINE_NS,
+        "From a model call's start to its first token, where Dify kept it.",
+    ),
+    _dify("dify_turns_in_flight", "gauge", ("mode",), "Turns that began and have not ended."),
+    _by_status("dify_llm_calls_total", _MODEL, _STATUS, "Model calls that ended."),
+    _seconds("dify_llm_call_duration_seconds", _MODEL, _FINE_NS, "How long model calls took."),
+    _dify(
+        "dify_tokens_total", "counter", ("direction", *_MODEL),
+        "Tokens, each counted once at its model call; `unsplit` where Dify kept only the sum.",
+        closed={"direction": ("input", "output", "unsplit")},
+    ),
+    _dify(
+        "dify_cost_total", "counter", ("currency", *_MODEL),
+        "Money as Dify priced it, each model call once. Never sum over currencies.",
+        scale=10**PRICE_DECIMALS,
+    ),
+    _dify(
+        "dify_cost_unreadable_total", "counter", (),
+        "Model calls whose price was no amount of money, so that dify_cost_total is short of them.",
+    ),
+    _by_status(
+        "dify_tool_calls_total", _TOOL, _STATUS,
+        "Tool calls that ended; a name that a model made up is `other`.",
+    ),
+    _seconds("dify_tool_call_duration_seconds", _TOOL, _FINE_NS, "How long tool calls took."),
+    _by_status("dify_nodes_total", ("node_type",), _STATUS, "Workflow nodes that ended, containers included."),
+    _seconds("dify_node_duration_seconds", ("node_type",), _COARSE_NS, "How long workflow nodes took."),
+    _dify("dify_retrievals_total", "counter", ("dataset_id",), "Searches in knowledge bases that ended."),
+    _dify(
+        "dify_retrieval_documents", "histogram", ("dataset_id",),
+        "How many documents a search found, where Dify kept it.",
+        buckets=(0, 1, 2, 4, 8, 16, 32),
+    ),
+    _dify(
+        "dify_failures_total", "counter", ("component", "error_type"),
+        "Failures, handled ones included: a step's once, a turn's only where no step of it failed.",
+        closed={"component": _COMPONENTS},
+    ),
+)  # fmt: skip
+"""What facts of Dify become, exact over restarts: counted from the journal, never reset."""
+
+OWN_CATALOGUE: tuple[Definition, ...] = (
+    Definition("dify_monitor_build_info", "info", "The running version.", ("version",)),
+    Definition("dify_monitor_source_events_total", "counter", "Events read and committed.", ("source",)),
+    Definition(
+        "dify_monitor_source_poll_seconds", "histogram", "How long one reading of a source took.",
+        ("source",), buckets=_OWN_SECONDS,
+    ),
+    Definition(
+        "dify_monitor_source_errors_total", "counter", "Readings of a source that failed.", ("source", "reason")
+    ),
+    Definition(
+        "dify_monitor_source_cursor_age_seconds", "gauge", "How far a source's reading is behind now.", ("source",)
+    ),
+    Definition(
+        "dify_monitor_sink_events_total", "counter", "Events by what became of them at a sink.", ("sink", "outcome")
+    ),
+    Definition(
+        "dify_monitor_sink_write_seconds", "histogram", "How long one delivery to a sink took.",
+        ("sink",), buckets=_OWN_SECONDS,
+    ),
+    Definition("dify_monitor_sink_retries_total", "counter", "Deliveries to be tried again.", ("sink", "reason")),
+    Definition("dify_monitor_sink_lag_events", "gauge", "Events that wait for a consumer.", ("sink",)),
+    Definition(
+        "dify_monitor_sink_lag_seconds", "gauge", "How long the oldest of them has waited.", ("sink",)
+    ),
+    Definition(
+        "dify_monitor_rejected_total", "counter", "Events that a consumer will never take.", ("consumer", "reason")
+    ),
+    Definition(
+        "dify_monitor_notifications_total", "counter", "Notifications by what became of them.",
+        ("notifier", "outcome", "reason"),
+    ),
+    Definition(
+        "dify_monitor_rule_evaluation_seconds", "histogram", "How long judging a rule once took.",
+        ("rule",), buckets=_OWN_SECONDS,
+    ),
+    Definition("dify_monitor_rule_errors_total", "counter", "Evaluations of a rule that failed.", ("rule",)),
+    Definition("dify_monitor_worker_restarts_total", "counter", "Workers started again after a crash.", ("worker",)),
+    Definition("dify_monitor_journal_bytes", "gauge", "Size of the journal on disk."),
+    Definition("dify_monitor_journal_oldest_seconds", "gauge", "Age of the oldest event that the journal keeps."),
+    Definition(
+        "dify_monitor_series_folded_total", "counter",
+        "Measures that went into an `other` series because their metric was full.", ("metric",),
+    ),
+)  # fmt: skip
+"""The sidecar's own health. These begin at 0 with each start: here a reset is the truth."""
+
+
+def reference_markdown() -> str:
+    """The tables of docs/reference/metrics.md."""
+    return "\n".join(
+        (
+            "## Dify\n",
+            "Counted from the journal: a restart resets nothing. All have the labels `tenant_id` and `app_id`.\n",
+            *_table(CATALOGUE, hidden=APP_LABELS),
+            "\n## The sidecar itself\n",
+            "Counted since the start of the process.\n",
+            *_table(OWN_CATALOGUE),
+            "\n## Closed labels\n",
+            *_closed_labels(),
+            "\n## Buckets\n",
+            *_buckets(),
+            "",
+        )
+    )
+
+
+def _table(definitions: Iterable[Definition], hidden: Sequence[str] = ()) -> Iterator[str]:
+    yield "| metric | type | labels | meaning |"
+    yield "|---|---|---|---|"
+    for each in definitions:
+        labels = ", ".join(f"`{name}`" for name in each.labels if name not in hidden)
+        yield f"| `{each.name}` | {each.type} | {labels} | {each.help} |"
+
+
+def _closed_labels() -> Iterator[str]:
+    for each in CATALOGUE:
+        for name, values in each.closed.items():
+            shown = ", ".join(f"`{value}`" for value in values)
+            start = " Each is there, as 0, from the first one on." if each.zeros else ""
+            yield f"- `{each.name}`: `{name}` is one of {shown}.{start}"
+
+
+def _buckets() -> Iterator[str]:
+    for each in (*CATALOGUE, *OWN_CATALOGUE):
+        if each.buckets:
+            bounds = ", ".join(f"{bound:g}" for bound in each.upper_bounds()[:-1])
+            yield f"- `{each.name}`: {bounds}"
