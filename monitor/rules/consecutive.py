@@ -1,0 +1,119 @@
+"""The rule kind `consecutive`: so many failures in a row, with no success between them.
+
+Counts ended steps in the order in which the journal has them. A failure makes the streak longer, a success ends it; a
+step that was stopped, or of which Dify does not say how it ended, does neither. Only a step's first end counts: a
+later revision of it corrects times or texts. Registered under `consecutive` in the table of rule kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Annotated, Literal
+
+import msgspec
+from pydantic import Field
+
+from monitor.model import Evidence, Finding, Recorded, StepEnded
+from monitor.ports import Rule
+from monitor.rules.definition import Definition
+from monitor.rules.matcher import FIELDS
+
+__all__ = ["Config", "Consecutive", "build"]
+
+_NEWEST = 10
+"""How many failures after the first `count` are remembered."""
+
+
+class Config(Definition):
+    """Settings of a `consecutive` rule."""
+
+    kind: Literal["consecutive"]
+    """Failures in a row."""
+    count: Annotated[int, Field(ge=1, le=100, strict=True)]
+    """How many failures in a row there must be, 1 to 100."""
+
+
+class _Streak(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    length: int = 0
+    first: tuple[Evidence, ...] = ()
+    """The failures up to `count`."""
+    newest: tuple[Evidence, ...] = ()
+    """The newest of those after them."""
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(_Streak)
+_BROKEN = _ENCODER.encode(_Streak())
+"""A streak that a success ended, which is more than knowing nothing."""
+
+
+class Consecutive:
+    """Implements `monitor.ports.Rule`. Its state is the streak's length and at most `count` + 10 pieces of evidence."""
+
+    kind = "consecutive"
+    needs: Collection[str] = ("step_ended",)
+
+    def __init__(self, config: Config) -> None:
+        self.name = config.name
+        self._count = config.count
+        self._matchers = config.matchers
+        self._fields = [(field, FIELDS[field]) for field in config.group_by]
+
+    def group(self, recorded: Recorded) -> dict[str, str] | None:
+        """The step's labels; None for a step that neither counts nor resets."""
+        body = recorded.event.body
+        if not isinstance(body, StepEnded) or recorded.revision > 0:
+            return None
+        if body.step.status not in {"failed", "succeeded"}:
+            return None
+        if not all(matcher.matches(body) for matcher in self._matchers):
+            return None
+        return {field: read(body) for field, read in self._fields}
+
+    def start(self) -> bytes:
+        """No step was seen."""
+        return b""
+
+    def fold(self, state: bytes, recorded: Recorded) -> bytes:
+        """The streak after one more step that `group` gave labels to."""
+        body = recorded.event.body
+        if not isinstance(body, StepEnded) or body.step.status != "failed":
+            return _BROKEN
+        streak = _DECODER.decode(state) if state else _Streak()
+        return _ENCODER.encode(self._longer(streak, _evidence(recorded.event.key, body)))
+
+    def judge(self, state: bytes, now_ns: int) -> Finding:  # noqa: ARG002 - a streak does not age
+        """Holds from `count` failures on; the value is the streak's length."""
+        if not state:
+            return Finding("no_data")
+        streak = _DECODER.decode(state)
+        if streak.length < self._count:
+            return Finding("clear", float(streak.length))
+        return Finding("holds", float(streak.length), streak.first + streak.newest)
+
+    def _longer(self, streak: _Streak, evidence: Evidence) -> _Streak:
+        length = streak.length + 1
+        if length <= self._count:
+            return _Streak(length, (*streak.first, evidence))
+        return _Streak(length, streak.first, (*streak.newest, evidence)[-_NEWEST:])
+
+
+def build(config: Config) -> Rule:
+    """The rule that the settings describe."""
+    return Consecutive(config)
+
+
+def _evidence(key: str, body: StepEnded) -> Evidence:
+    turn, step = body.turn, body.step
+    return Evidence(
+        key=key,
+        turn_id=turn.turn_id,
+        step_id=step.id,
+        at=step.ended_at,
+        status=step.status,
+        error_type=step.error_type,
+        conversation_id=turn.conversation_id,
+        message_id=turn.message_id,
+        run_id=turn.run_id,
+        duration_ns=max(0, step.ended_at - step.started_at),
+    )
