@@ -1,0 +1,167 @@
+"""A house's workers around its open journal: made here, run by the supervisor or to their end by `once`."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import msgspec
+import structlog
+
+from monitor.journal import SqliteJournal
+from monitor.metrics.own import SelfMetrics
+from monitor.ports import AdapterConfig, Clock, Notifier, Sink, Source
+from monitor.runtime.courier import Courier
+from monitor.runtime.evaluator import Evaluator
+from monitor.runtime.poller import Poller
+from monitor.runtime.projector import Projector
+from monitor.runtime.shipper import Shipper
+from monitor.runtime.wiring import House
+from monitor.runtime.worker import Worker
+
+__all__ = ["Crew", "crew_of"]
+
+_POLL_NS = 5_000_000_000
+_PAGE_TURNS = 500
+
+
+class Crew(msgspec.Struct, frozen=True):
+    """Everybody who works on one journal."""
+
+    clock: Clock
+    journal: SqliteJournal
+    own: SelfMetrics
+    pollers: tuple[Poller, ...]
+    poll_every_s: tuple[float, ...]
+    projector: Projector
+    evaluator: Evaluator
+    shippers: tuple[Shipper, ...]
+    couriers: tuple[Courier, ...]
+
+    def folding(self) -> tuple[Worker, ...]:
+        """Those who make events of events; they come before those who deliver."""
+        return (self.projector, self.evaluator)
+
+    def delivering(self) -> tuple[Worker, ...]:
+        """Those who bring events to somebody."""
+        return (*self.shippers, *self.couriers)
+
+
+@contextmanager
+def crew_of(house: House) -> Iterator[Crew]:
+    """Open the journal and make the workers; at the end adapters and journal are closed, whatever happened."""
+    with ExitStack() as closing:
+        adapters: tuple[Source | Sink | Notifier, ...] = (*house.sources, *house.sinks, *house.notifiers)
+        for adapter in adapters:
+            closing.callback(adapter.close)
+        settings = house.settings.journal
+        journal = closing.enter_context(
+            SqliteJournal.open(
+                house.journal_path, house.clock, max_bytes=settings.max_bytes, min_free_bytes=settings.min_free_bytes
+            )
+        )
+        yield _Hiring(house, journal).crew()
+
+
+class _Hiring:
+    """Makes each worker with what it needs."""
+
+    def __init__(self, house: House, journal: SqliteJournal) -> None:
+        self._house, self._journal = house, journal
+        self._own = SelfMetrics()
+
+    def crew(self) -> Crew:
+        pollers = self._pollers()
+        couriers = self._couriers()
+        for courier in couriers:
+            courier.start()  # before the first page, so that a channel hears of all that follows and of nothing before
+        shippers = self._shippers()
+        self._own.watch_journal(self._journal, [w.name for w in _named(shippers, couriers)], self._house.clock)
+        self._own.watch_sources(
+            lambda: {p.name.removeprefix("source:"): a for p in pollers if (a := p.behind_s()) is not None}
+        )
+        return Crew(
+            clock=self._house.clock,
+            journal=self._journal,
+            own=self._own,
+            pollers=pollers,
+            poll_every_s=tuple(_seconds(config, "poll_interval") for config in self._house.configs["sources"]),
+            projector=self._projector(pollers),
+            evaluator=self._evaluator(),
+            shippers=shippers,
+            couriers=couriers,
+        )
+
+    def _pollers(self) -> tuple[Poller, ...]:
+        return tuple(
+            Poller(
+                self._journal,
+                source,
+                self._house.clock,
+                self._own,
+                random=random.random,
+                logger=structlog.get_logger().bind(source=source.name),
+                page_turns=int(getattr(config, "page_turns", _PAGE_TURNS)),
+            )
+            for source, config in zip(self._house.sources, self._house.configs["sources"], strict=True)
+        )
+
+    def _projector(self, pollers: tuple[Poller, ...]) -> Projector:
+        return Projector(
+            self._journal,
+            self._own,
+            max_series=self._house.settings.metrics.max_series_per_metric,
+            sources_read=lambda: all(poller.read_to_end for poller in pollers),
+        )
+
+    def _evaluator(self) -> Evaluator:
+        logger = structlog.get_logger()
+
+        def failed(rule: str, exc: Exception) -> None:
+            self._own.rule_errors.labels(rule).inc()
+            logger.error("rule_failed", rule=rule, error=repr(exc), action="this event is passed over by this rule")
+
+        return Evaluator(
+            self._journal,
+            self._house.rules,
+            self._house.clock,
+            on_error=failed,
+            on_judged=lambda rule, seconds: self._own.rule_evaluation_seconds.labels(rule).observe(seconds),
+            max_age_ns=self._house.settings.rules.max_age_ns,
+        )
+
+    def _shippers(self) -> tuple[Shipper, ...]:
+        return tuple(
+            Shipper(
+                self._journal,
+                sink,
+                self._house.clock,
+                self._own,
+                random=random.random,
+                logger=structlog.get_logger().bind(sink=sink.name),
+            )
+            for sink in self._house.sinks
+        )
+
+    def _couriers(self) -> tuple[Courier, ...]:
+        return tuple(
+            Courier(
+                self._journal,
+                notifier,
+                random=random.random,
+                logger=structlog.get_logger().bind(notifier=notifier.name),
+                on_outcome=lambda outcome, reason, name=notifier.name: self._own.notifications.labels(  # type: ignore[misc]
+                    name, outcome, reason
+                ).inc(),
+            )
+            for notifier in self._house.notifiers
+        )
+
+
+def _named(*groups: tuple[Worker, ...]) -> list[Worker]:
+    return [worker for group in groups for worker in group]
+
+
+def _seconds(config: AdapterConfig, name: str) -> float:
+    return int(getattr(config, name, _POLL_NS)) / 1e9

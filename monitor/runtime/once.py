@@ -1,0 +1,86 @@
+"""`monitor run --once`: read every source to its end, deliver everything, and say with the exit code how it went."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import msgspec
+import structlog
+
+from monitor.errors import MonitorError
+from monitor.runtime.crew import Crew
+from monitor.runtime.worker import Worker
+
+__all__ = ["DELIVERED", "NOT_DELIVERED", "NOT_READ", "run_once"]
+
+DELIVERED, NOT_DELIVERED, NOT_READ = 0, 3, 4
+"""Exit codes; a wrong configuration is 2, told before anything runs."""
+
+_TRIES = 3
+"""So many failures in a row, and a worker is left for the next time."""
+_LONGEST_WAIT_S = 5.0
+
+
+class _Unfinished(msgspec.Struct, frozen=True):
+    """A worker that did not get to its end."""
+
+    worker: str
+    error: MonitorError | None
+
+
+def run_once(crew: Crew, stop: threading.Event) -> int:
+    """Sources one after the other, so that a second run from nothing writes the same; then all sinks side by side."""
+    unread = _all_of(crew, crew.pollers, stop)
+    undone = _all_of(crew, crew.folding(), stop)
+    undone += _side_by_side(crew, crew.delivering(), stop)
+    _say(crew, unread, undone)
+    return NOT_READ if unread else NOT_DELIVERED if undone else DELIVERED
+
+
+def _all_of(crew: Crew, workers: Sequence[Worker], stop: threading.Event) -> list[_Unfinished]:
+    return [unfinished for worker in workers if (unfinished := _to_its_end(crew, worker, stop))]
+
+
+def _side_by_side(crew: Crew, workers: Sequence[Worker], stop: threading.Event) -> list[_Unfinished]:
+    unfinished: list[_Unfinished] = []
+
+    def work(worker: Worker) -> None:
+        unfinished.extend(_all_of(crew, [worker], stop))
+
+    threads = [threading.Thread(target=work, args=(worker,), name=worker.name) for worker in workers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return unfinished
+
+
+def _to_its_end(crew: Crew, worker: Worker, stop: threading.Event) -> _Unfinished | None:
+    """Step until there is nothing left to do; None when it got there."""
+    failures = 0
+    while not stop.is_set():
+        outcome = worker.step()
+        if outcome.progressed:
+            failures = 0
+        elif outcome.error is None:
+            return None
+        else:
+            failures += 1
+            if failures >= _TRIES:
+                return _Unfinished(worker.name, outcome.error)
+            crew.clock.wait(stop, min(outcome.retry_in_s or 0.0, _LONGEST_WAIT_S))
+    return _Unfinished(worker.name, None)
+
+
+def _say(crew: Crew, unread: list[_Unfinished], undone: list[_Unfinished]) -> None:
+    log = structlog.get_logger()
+    for each in unread:
+        log.error("source_unfinished", worker=each.worker, error=str(each.error or "interrupted"), action="run again")
+    for each in undone:
+        waiting, _ = crew.journal.lag(each.worker)
+        action = "kept in the journal for the next run"
+        log.error(
+            "not_delivered", worker=each.worker, waiting=waiting, error=str(each.error or "interrupted"), action=action
+        )
+    log.info("once_done", events=crew.journal.head(), unread=len(unread), undelivered=len(undone))

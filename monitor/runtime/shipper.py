@@ -1,0 +1,175 @@
+"""Brings the journal's events to one sink: read, encode, send, and only then move the cursor.
+
+The only place that retries. A dead sink is a cursor that stands still. An event that the sink will never take is found
+by halving the window until it stands alone, parked in the rejected table, and the rest goes on. Credentials that are
+refused are nobody's poison: the cursor holds and the log shouts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from monitor.errors import Auth, JournalError, MonitorError, Permanent, Retryable, TooLarge
+from monitor.metrics.own import SelfMetrics
+from monitor.ports import Batch, Clock, Journal, RejectedEvent, Report, Sink
+from monitor.runtime.backoff import AUTH_RETRY_S, delay_s
+from monitor.runtime.worker import Outcome
+
+__all__ = ["Shipper"]
+
+_JOURNAL_RETRY_S = 5.0
+_SUSPECT_AFTER = 5
+"""So many equal failures of one window, while the sink says that it lives, and it is halved."""
+_POISON_AFTER = 8
+"""So many failures of a lone event in a living sink, and it is rejected."""
+_LONGEST_DETAIL = 500
+
+
+class Shipper:
+    """Implements `monitor.runtime.worker.Worker` for one sink."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        sink: Sink,
+        clock: Clock,
+        own: SelfMetrics,
+        *,
+        random: Callable[[], float],
+        logger: Any,
+    ) -> None:
+        self.name = f"sink:{sink.name}"
+        self._journal, self._sink, self._clock, self._own = journal, sink, clock, own
+        self._random, self._logger = random, logger
+        self._resumed = False
+        self._failures = 0
+        self._window = sink.max_events
+
+    def step(self) -> Outcome:
+        """Deliver one window of events."""
+        try:
+            self._resume()
+            batch = self._journal.read(
+                self.name,
+                limit=self._window,
+                kinds=self._sink.kinds,
+                content=self._sink.wants_content,
+                max_bytes=self._sink.max_bytes,
+            )
+            return self._deliver(batch)
+        except Retryable as exc:
+            return self._again(exc)
+        except JournalError as exc:
+            return Outcome(retry_in_s=_JOURNAL_RETRY_S, error=exc)
+
+    def _resume(self) -> None:
+        """Hand the sink where it stood, once, before the first send."""
+        if not self._resumed:
+            self._sink.resume(self._journal.cursor(self.name)[1])
+            self._resumed = True
+
+    def _deliver(self, batch: Batch) -> Outcome:
+        position, state = self._journal.cursor(self.name)
+        encoded = [(recorded.seq, self._sink.encode(recorded)) for recorded in batch.events]
+        kept = [(seq, part) for seq, part in encoded if part]
+        if not kept:
+            if batch.position > position:
+                self._journal.advance(self.name, batch.position, state=state)
+            return Outcome(progressed=batch.behind)
+        try:
+            report = self._send([part for _, part in kept], [seq for seq, _ in kept])
+        except (TooLarge, Permanent) as exc:
+            return self._refused(kept, exc, state)
+        except Retryable as exc:
+            return self._suspect(kept, exc, state)
+        except Auth as exc:
+            return self._hold(exc)
+        self._done(batch, report, kept[0][0], state)
+        return Outcome(progressed=True)
+
+    def _send(self, parts: Sequence[bytes], seqs: Sequence[int]) -> Report:
+        started = self._clock.monotonic()
+        try:
+            return self._sink.send(parts, seqs)
+        finally:
+            self._own.sink_write_seconds.labels(self._sink.name).observe(self._clock.monotonic() - started)
+
+    def _done(self, batch: Batch, report: Report, first_seq: int, state: str) -> None:
+        rejected = list(report.rejected)
+        if report.rejected_unknown:
+            detail = f"{report.rejected_unknown} of the events from here on were refused: {report.detail}"
+            rejected.append(RejectedEvent(seq=first_seq, reason="partial_success", detail=detail[:_LONGEST_DETAIL]))
+            self._own.rejected.labels(self.name, "partial_success").inc(report.rejected_unknown)
+            self._logger.error("sink_refused_some", action="see `monitor metrics`", error=detail[:_LONGEST_DETAIL])
+        for each in report.rejected:
+            self._own.rejected.labels(self.name, each.reason).inc()
+        self._journal.advance(self.name, batch.position, rejected=rejected, state=report.state or state)
+        if self._failures:
+            self._logger.info("sink_recovered", action="delivering again", failures=self._failures)
+        self._own.sink_events.labels(self._sink.name, "accepted").inc(report.accepted)
+        self._failures = 0
+        self._window = min(self._sink.max_events, self._window * 2)
+
+    def _refused(self, kept: list[tuple[int, bytes]], error: MonitorError, state: str) -> Outcome:
+        """Halve until the one that is refused stands alone, and park that."""
+        self._failures = 0
+        if len(kept) > 1:
+            self._window = max(1, min(self._window, len(kept)) // 2)
+            return Outcome(progressed=True)
+        reason = error.reason if isinstance(error, Permanent) else "too_large"
+        self._park(kept[0][0], reason, error, state)
+        return Outcome(progressed=True)
+
+    def _park(self, seq: int, reason: str, error: MonitorError, state: str) -> None:
+        rejected = RejectedEvent(seq=seq, reason=reason, detail=str(error)[:_LONGEST_DETAIL])
+        self._journal.advance(self.name, seq + 1, rejected=[rejected], state=state)
+        self._own.rejected.labels(self.name, reason).inc()
+        self._own.sink_events.labels(self._sink.name, "rejected").inc()
+        self._logger.error(
+            "event_rejected", reason=reason, seq=seq, error=str(error), action="parked; the rest goes on"
+        )
+        self._failures = 0
+        self._window = min(self._sink.max_events, self._window * 2)
+
+    def _suspect(self, kept: list[tuple[int, bytes]], error: Retryable, state: str) -> Outcome:
+        """A failure that looks passing but that only these events provoke, in a sink that lives, is poison too."""
+        outcome = self._again(error)
+        lone = len(kept) == 1
+        if error.reason == "rate_limited" or self._failures < (_POISON_AFTER if lone else _SUSPECT_AFTER):
+            return outcome
+        if not self._alive():
+            return outcome
+        if lone:
+            self._park(kept[0][0], "poison", error, state)
+        else:
+            self._window = max(1, min(self._window, len(kept)) // 2)
+            self._failures = 0
+        return Outcome(progressed=True)
+
+    def _alive(self) -> bool:
+        try:
+            self._sink.check()
+        except MonitorError:
+            return False
+        return True
+
+    def _again(self, error: Retryable) -> Outcome:
+        self._failures += 1
+        wait_s = delay_s(self._failures, self._random, error.after_s)
+        self._own.sink_retries.labels(self._sink.name, error.reason).inc()
+        self._logger.warning(
+            "sink_unavailable",
+            reason=error.reason,
+            error=str(error),
+            failures=self._failures,
+            retry_in_s=round(wait_s, 1),
+        )
+        return Outcome(retry_in_s=wait_s, error=error)
+
+    def _hold(self, error: Auth) -> Outcome:
+        self._failures += 1
+        self._own.sink_retries.labels(self._sink.name, "auth").inc()
+        action = "correct the sink's address and credentials; events wait until then"
+        self._logger.error("sink_refused_credentials", error=str(error), action=action)
+        return Outcome(retry_in_s=AUTH_RETRY_S, error=error)
