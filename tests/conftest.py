@@ -1,0 +1,108 @@
+"""What all tests share: hypothesis profiles, no network beyond this machine, and the real backends as fixtures.
+
+A test that uses a backend's fixture, or is marked `backend("postgres")`, is skipped with the reason where the backend
+can't be had; it fails instead where MONITOR_TEST_REQUIRE_BACKENDS=1. `-m "not backend"` leaves those tests out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.backends.process import Unavailable
+from tests.support.network import refuse_outside
+
+if TYPE_CHECKING:
+    from tests.backends.collector import Collector
+    from tests.backends.postgres import Database, Postgres
+    from tests.backends.prometheus import Prometheus
+
+T = TypeVar("T")
+BACKENDS = ("postgres", "collector", "prometheus")
+
+# A busy machine makes single examples slow; that says nothing about the code, so neither is a failure.
+for _name, _examples in {"dev": 50, "ci": 300, "nightly": 5000}.items():
+    settings.register_profile(
+        _name,
+        max_examples=_examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        print_blob=_name != "dev",
+    )
+settings.load_profile(os.environ.get("MONITOR_HYPOTHESIS_PROFILE", "dev"))
+
+
+def pytest_configure() -> None:
+    refuse_outside()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that use a backend's fixture, also through other fixtures."""
+    for item in items:
+        marked = {name for marker in item.iter_markers("backend") for name in marker.args}
+        for name in BACKENDS:
+            if name in getattr(item, "fixturenames", ()) and name not in marked:
+                item.add_marker(pytest.mark.backend(name))
+
+
+@pytest.fixture(autouse=True)
+def _marked_backends(request: pytest.FixtureRequest) -> None:
+    """Start what a test's marker names, should it not use the fixture itself."""
+    for marker in request.node.iter_markers("backend"):
+        for name in marker.args:
+            request.getfixturevalue(name)
+
+
+def _or_skip(build: Callable[[], T]) -> T:
+    try:
+        return build()
+    except Unavailable as exc:
+        if os.environ.get("MONITOR_TEST_REQUIRE_BACKENDS") == "1":
+            pytest.fail(f"a required backend is missing: {exc}")
+        pytest.skip(str(exc))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server for the whole session; take a database of your own from `fresh_database`."""
+    from tests.backends.postgres import Postgres  # noqa: PLC0415 - only those who use it need psycopg
+
+    with _or_skip(Postgres) as server:
+        yield server
+
+
+@pytest.fixture
+def fresh_database(postgres: Postgres) -> Iterator[Callable[..., Database]]:
+    """Databases of this test's own, dropped after it: `fresh_database("1.9", rows="all" | "lookups" | "none")`."""
+    made: list[Database] = []
+
+    def make(*args: object, **kwargs: object) -> Database:
+        made.append(postgres.fresh_database(*args, **kwargs))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for database in made:
+        database.drop()
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    """An OpenTelemetry Collector of this test's own."""
+    from tests.backends.collector import Collector  # noqa: PLC0415
+
+    with _or_skip(Collector) as server:
+        yield server
+
+
+@pytest.fixture
+def prometheus() -> Iterator[Prometheus]:
+    """A Prometheus of this test's own; tell it what to scrape."""
+    from tests.backends.prometheus import Prometheus  # noqa: PLC0415
+
+    with _or_skip(Prometheus) as server:
+        yield server
