@@ -1,0 +1,137 @@
+"""What a user can set, except what adapters set for themselves.
+
+The sections of sources, sinks and notifiers stay raw here, as the configuration knows no adapter:
+`monitor.runtime.wiring` validates each by its `type`. The docstring under a field is its text in
+docs/reference/configuration.md, and a section's docstring opens its chapter there.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+
+from monitor.model.units import duration_ns, size_bytes
+
+__all__ = [
+    "Duration",
+    "JournalSettings",
+    "LogSettings",
+    "MetricsSettings",
+    "RawAdapter",
+    "RulesSettings",
+    "ServerSettings",
+    "ServiceSettings",
+    "Settings",
+    "Size",
+]
+
+Duration = Annotated[int, BeforeValidator(duration_ns)]
+"""Nanoseconds, written as `45s`, `1h30m` or a number of seconds."""
+
+Size = Annotated[int, BeforeValidator(size_bytes)]
+"""Bytes, written as `20GB`, `512MiB` or a number of bytes."""
+
+RawAdapter = dict[str, Any]
+"""One entry of `sources`, `sinks` or `notifiers` as written. May hold secrets: never print it unmasked."""
+
+_LISTEN = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]/]*):(\d{1,5})", re.ASCII)
+_LAST_PORT = 65_535
+
+
+class _Section(BaseModel):
+    """Strict and unchangeable; errors never quote what was written, as it may be a secret."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True)
+
+
+class JournalSettings(_Section):
+    """Where facts are kept until every sink has them, and for replay."""
+
+    path: Path = Path("journal")
+    """Folder of the journal, on a local disk. It holds conversations: guard it like a database."""
+    max_bytes: Size | None = None
+    """Once the journal is this large, polling stops and says so. Nothing is lost: Dify has the facts."""
+    min_free_bytes: Size = 512 * 1024**2
+    """Once the journal's disk has less room than this, polling stops in the same way."""
+
+
+class RulesSettings(_Section):
+    """Which alert rules are judged."""
+
+    enabled: bool = True
+    """Whether rules are judged at all."""
+    paths: tuple[str, ...] = ()
+    """Files of rules, or patterns such as `rules/*.yaml`; empty: the rules that `monitor` ships."""
+    max_age_ns: Duration = Field(default=3_600_000_000_000, alias="max_age")
+    """An alert about something that ended longer ago than this is recorded as history and never notified."""
+
+
+class ServerSettings(_Section):
+    """The small HTTP server for `/metrics` and health checks."""
+
+    listen: str | None = "127.0.0.1:9464"
+    """Address and port, such as `0.0.0.0:9464` or `[::1]:9464`. Port 0 takes a free one; null: no server."""
+
+    @field_validator("listen", mode="before")
+    @classmethod
+    def _has_a_port(cls, value: object) -> object:
+        match = _LISTEN.fullmatch(value) if isinstance(value, str) else None
+        if value is not None and (match is None or int(match[2]) > _LAST_PORT):
+            raise ValueError("must be host:port, such as 127.0.0.1:9464 or [::1]:9464")
+        return value
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host (without brackets; '' is every interface) and port; None when no server is wanted."""
+        if self.listen is None:
+            return None
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+class MetricsSettings(_Section):
+    """What Prometheus is shown."""
+
+    max_series_per_metric: int = Field(default=2000, ge=1)
+    """From here on, new label values of a metric are counted together as `other`."""
+
+
+class ServiceSettings(_Section):
+    """What Dify is called in traces. Sinks use it unless their own section says otherwise."""
+
+    name: str = Field(default="dify", min_length=1)
+    """`service.name` of Dify's spans."""
+    environment: str = ""
+    """`deployment.environment.name` of Dify's spans; left out where empty."""
+
+
+class LogSettings(_Section):
+    """What `monitor` says of itself, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important message that is still written."""
+    format: Literal["console", "json"] | None = None
+    """`console` for people, `json` for collectors; null: `console` on a terminal, else `json`."""
+
+
+class Settings(_Section):
+    """The whole of it, each section with working defaults."""
+
+    journal: JournalSettings = JournalSettings()
+    sources: tuple[RawAdapter, ...] = Field(default=(), repr=False)
+    """Where facts come from. Where it is left out and `DIFY_DB_URL` is set: that database."""
+    sinks: tuple[RawAdapter, ...] = Field(default=(), repr=False)
+    """Where facts go. Where it is left out and OpenTelemetry's endpoint variable is set: one `otlp` sink."""
+    notifiers: tuple[RawAdapter, ...] = Field(default=(), repr=False)
+    """Who is told of alerts. Where it is left out: the console."""
+    rules: RulesSettings = RulesSettings()
+    server: ServerSettings = ServerSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    service: ServiceSettings = ServiceSettings()
+    log: LogSettings = LogSettings()
+    pseudonym_key: SecretStr | None = Field(default=None, min_length=16)
+    """Key of the pseudonyms that stand for users in every sink. Where it is left out, a random one is made
+    once and kept in the journal's folder as `pseudonym.key`. Another key makes other pseudonyms."""
