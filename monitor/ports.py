@@ -148,8 +148,11 @@ class Sink(Protocol):
     max_bytes: int
     """Bounds of one payload, before compression."""
 
-    def resume(self, state: str) -> None:
-        """Told once before the first `send`: the state committed last ('' at the very first start)."""
+    def resume(self, state: str) -> str:
+        """Told once before the first `send`: the state committed last ('' at the very first start).
+
+        Returns where it stands now ('' where it keeps no state), which is committed before anything is sent.
+        """
         ...
 
     def encode(self, recorded: Recorded) -> bytes:
@@ -262,7 +265,7 @@ class Journal(Protocol):
         ...
 
     def read(self, consumer: str, *, limit: int, kinds: Collection[str], content: bool, max_bytes: int = ...) -> Batch:
-        """The next events behind the consumer's cursor, at most `limit` and about `max_bytes` of them (at least one)."""
+        """The next events behind the consumer's cursor: at most `limit`, about `max_bytes`, at least one."""
         ...
 
     def cursor(self, consumer: str) -> tuple[int, str]:

@@ -60,14 +60,20 @@ class Shipper:
             return self._deliver(batch)
         except Retryable as exc:
             return self._again(exc)
+        except Auth as exc:
+            return self._hold(exc)
         except JournalError as exc:
             return Outcome(retry_in_s=_JOURNAL_RETRY_S, error=exc)
 
     def _resume(self) -> None:
-        """Hand the sink where it stood, once, before the first send."""
-        if not self._resumed:
-            self._sink.resume(self._journal.cursor(self.name)[1])
-            self._resumed = True
+        """Hand the sink where it stood, and commit where it stands: a crash in its first send is then no riddle."""
+        if self._resumed:
+            return
+        position, state = self._journal.cursor(self.name)
+        stands = self._sink.resume(state)
+        if stands and stands != state:
+            self._journal.advance(self.name, position, state=stands)
+        self._resumed = True
 
     def _deliver(self, batch: Batch) -> Outcome:
         position, state = self._journal.cursor(self.name)
@@ -77,14 +83,14 @@ class Shipper:
             if batch.position > position:
                 self._journal.advance(self.name, batch.position, state=state)
             return Outcome(progressed=batch.behind)
+        # Until the commit is through, what the sink did is a guess: it is asked to resume from what was committed.
+        self._resumed = False
         try:
             report = self._send([part for _, part in kept], [seq for seq, _ in kept])
         except (TooLarge, Permanent) as exc:
             return self._refused(kept, exc, state)
         except Retryable as exc:
             return self._suspect(kept, exc, state)
-        except Auth as exc:
-            return self._hold(exc)
         self._done(batch, report, kept[0][0], state)
         return Outcome(progressed=True)
 
@@ -105,6 +111,7 @@ class Shipper:
         for each in report.rejected:
             self._own.rejected.labels(self.name, each.reason).inc()
         self._journal.advance(self.name, batch.position, rejected=rejected, state=report.state or state)
+        self._resumed = True
         if self._failures:
             self._logger.info("sink_recovered", action="delivering again", failures=self._failures)
         self._own.sink_events.labels(self._sink.name, "accepted").inc(report.accepted)

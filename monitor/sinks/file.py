@@ -59,9 +59,10 @@ class FileSink:
         self._lines = Lines(_resource(config))
         self._writer = Writer(config.path, rotate_bytes=config.rotate_bytes, keep=config.keep, fsync=config.fsync)
 
-    def resume(self, state: str) -> None:
+    def resume(self, state: str) -> str:
         """Bring the file back to where the state says it was: lines behind that will come again."""
         self._writer.resume(state)
+        return self._writer.append(b"")
 
     def encode(self, recorded: Recorded) -> bytes:
         """The event's line; nothing for other events, and for provisional steps.

@@ -20,7 +20,7 @@ import msgspec
 
 from monitor.errors import Auth, MonitorError, Retryable
 
-__all__ = ["Writer"]
+__all__ = ["Writer", "error_of"]
 
 _FILE_MODE = 0o600
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
@@ -235,9 +235,10 @@ class _telling:  # noqa: N801 - reads as a word where it is used
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if isinstance(error, OSError):
-            raise _error(error, self._path) from error
+            raise error_of(error, self._path) from error
 
 
-def _error(error: OSError, path: Path) -> MonitorError:
+def error_of(error: OSError, path: Path) -> MonitorError:
+    """What follows from an operating system's error at that path."""
     detail = f"{path}: {error.strerror or error}"
     return Auth(detail) if error.errno in _RIGHTS else Retryable(detail, reason="disk")

@@ -31,6 +31,8 @@ _OPTIONS: tuple[tuple[str, Any], ...] = (
 _MAX_RETRY_AFTER_S = 3600.0
 _STATUS_DETAILS = "grpc-status-details-bin"
 _RETRY_INFO = "google.rpc.retryinfo-bin"
+_REFUSED_CERTIFICATE = "CERTIFICATE_VERIFY_FAILED"
+"""In the words of an UNAVAILABLE: gRPC has no code for it."""
 _NS_IN_S = 1e9
 
 # What OTLP calls retryable, and besides what a server says when something broke inside it (HTTP's 500).
@@ -74,7 +76,7 @@ class GrpcTransport:
                 wait_for_ready=False,
             )
         except grpc.RpcError as exc:
-            raise self._error(exc) from exc
+            raise self._error(exc) from None  # its text quotes the server, which may quote our headers
         partial = response.partial_success
         return max(0, partial.rejected_spans), partial.error_message
 
@@ -92,7 +94,10 @@ class GrpcTransport:
         return grpc.secure_channel(target, self._credentials, options=_OPTIONS, compression=compression)
 
     def _error(self, exc: Any) -> MonitorError:
-        words = excerpt(str(exc.details() or "").encode("utf-8", "replace"), self._settings.secrets)
+        said = str(exc.details() or "")
+        if _REFUSED_CERTIFICATE in said:
+            return Auth(f"{self._settings.target}: the server's certificate is refused")
+        words = excerpt(said.encode("utf-8", "replace"), self._settings.secrets)
         return outcome(exc.code(), words, exc.trailing_metadata() or (), where=self._settings.target)
 
 
@@ -131,12 +136,14 @@ def outcome(
 
 
 def _exhausted(detail: str, after_s: float | None) -> MonitorError:
-    """One code for three things: a message above the server's limit, a quota that recovers, one that doesn't."""
+    """A message above the server's limit, or a quota.
+
+    The specification would have a quota without RetryInfo dropped. Servers that limit rates answer so, too, and what
+    only waits is not lost: it is tried again.
+    """
     if "larger than max" in detail:
         return TooLarge(detail)
-    if after_s is not None:
-        return Retryable(detail, reason="rate_limited", after_s=after_s)
-    return Permanent(detail, reason="grpc_resource_exhausted")
+    return Retryable(detail, reason="rate_limited", after_s=after_s)
 
 
 def _retry_after_s(metadata: Sequence[tuple[str, str | bytes]]) -> float | None:

@@ -30,6 +30,8 @@ _TRACES_PATH = "v1/traces"
 _DEFAULT_ENDPOINT: dict[str, str] = {"http/protobuf": "http://localhost:4318", "grpc": "http://localhost:4317"}
 _DEFAULT_TIMEOUT_S = 10.0
 _MS_IN_S = 1000
+_TOKEN_CHARS = 8
+"""A shorter word within a header is no token."""
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 _CREDENTIAL_NAME = re.compile(r"auth|key|token|secret|cookie|password|license", re.IGNORECASE)
@@ -99,8 +101,10 @@ class Settings:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must never be shown."""
-        return tuple(value.get_secret_value() for value in self.headers.values())
+        """What must never be shown, the longest first: header values, and what follows words such as `Bearer`."""
+        values = [value.get_secret_value() for value in self.headers.values()]
+        words = {word for value in values for word in value.split() if len(word) >= _TOKEN_CHARS}
+        return tuple(sorted({*values, *words} - {""}, key=lambda text: (-len(text), text)))
 
 
 class _Environment:

@@ -49,8 +49,9 @@ class OtlpSink:
         self._transport = transport
         self._settings = settings
 
-    def resume(self, state: str) -> None:
+    def resume(self, state: str) -> str:  # noqa: ARG002 - the port's signature
         """There is no state: OTLP can't be asked what it has."""
+        return ""
 
     def encode(self, recorded: Recorded) -> bytes:
         """The event's span as one entry of a request; nothing for other events and for provisional steps.

@@ -108,8 +108,8 @@ class MemoryJournal:
         apply: Callable[[Sequence[Recorded]], Projection],
     ) -> Batch:
         """Read on and take what `apply` wants changed together with the cursor; nothing changes when it raises."""
-        batch = self.read(consumer, limit=limit, kinds=kinds, content=content)
         start, state = self.cursor(consumer)
+        batch = self.read(consumer, limit=limit, kinds=kinds, content=content)
         change = apply(batch.events)
         with self._grown:
             if self.cursor(consumer) != (start, state):

@@ -1,4 +1,3 @@
-# ruff: noqa: S101 - laws are tests
 """The laws of `monitor.ports.Sink`, one test each. A test class inherits them and brings a fixture `case`.
 
     class TestOtlpOverHttp(HttpSinkLaws):

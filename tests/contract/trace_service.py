@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
 class TraceService(TraceServiceServicer):
     """`with TraceService() as service:` listens until the block ends; answers OK until told otherwise."""
 
-    def __init__(self, credentials: grpc.ServerCredentials | None = None, **options: int) -> None:
+    def __init__(self, credentials: grpc.ServerCredentials | None = None, port: int = 0, **options: int) -> None:
         self.requests: list[ExportTraceServiceRequest] = []
         self.metadata: list[dict[str, str | bytes]] = []
         self.response = ExportTraceServiceResponse()
@@ -31,10 +31,10 @@ class TraceService(TraceServiceServicer):
         )
         add_TraceServiceServicer_to_server(self, self._server)
         if credentials is None:
-            port = self._server.add_insecure_port("127.0.0.1:0")
+            self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
         else:
-            port = self._server.add_secure_port("127.0.0.1:0", credentials)
-        self.target = f"127.0.0.1:{port}"
+            self.port = self._server.add_secure_port(f"127.0.0.1:{port}", credentials)
+        self.target = f"127.0.0.1:{self.port}"
 
     def Export(self, request, context):  # noqa: N802 - the service's own name
         self.requests.append(request)
