@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import msgspec
 import structlog
@@ -30,8 +32,12 @@ class _Unfinished(msgspec.Struct, frozen=True):
 
 
 def run_once(crew: Crew, stop: threading.Event) -> int:
-    """Sources one after the other, so that a second run from nothing writes the same; then all sinks side by side."""
-    unread = _all_of(crew, crew.pollers, stop)
+    """Sources one after the other, so that a second run from nothing writes the same; then all sinks side by side.
+
+    What is read is folded and delivered while more is being read: that changes the time it takes and nothing else.
+    """
+    with _following(crew, stop):
+        unread = _all_of(crew, crew.pollers, stop)
     undone = _all_of(crew, crew.folding(), stop)
     undone += _side_by_side(crew, crew.delivering(), stop)
     _say(crew, unread, undone)
@@ -43,17 +49,38 @@ def _all_of(crew: Crew, workers: Sequence[Worker], stop: threading.Event) -> lis
 
 
 def _side_by_side(crew: Crew, workers: Sequence[Worker], stop: threading.Event) -> list[_Unfinished]:
-    unfinished: list[_Unfinished] = []
+    """A worker that waits for its sink keeps no other waiting."""
+    with ThreadPoolExecutor(max_workers=max(1, len(workers))) as threads:
+        ends = threads.map(lambda worker: _to_its_end(crew, worker, stop), workers)
+        return [unfinished for unfinished in ends if unfinished]
 
-    def work(worker: Worker) -> None:
-        unfinished.extend(_all_of(crew, [worker], stop))
 
-    threads = [threading.Thread(target=work, args=(worker,), name=worker.name) for worker in workers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return unfinished
+@contextmanager
+def _following(crew: Crew, stop: threading.Event) -> Iterator[None]:
+    """Inside the block everybody works on what is in the journal; leaving it waits for their last step."""
+    workers = (*crew.folding(), *crew.delivering())
+    read = threading.Event()
+    with ThreadPoolExecutor(max_workers=len(workers)) as threads:
+        followers = [threads.submit(_follow, crew, worker, read, stop) for worker in workers]
+        try:
+            yield
+        finally:
+            read.set()
+            crew.journal.ring()
+    for follower in followers:
+        follower.result()
+
+
+def _follow(crew: Crew, worker: Worker, read: threading.Event, stop: threading.Event) -> None:
+    failures = 0
+    while not (read.is_set() or stop.is_set()) and failures < _TRIES:
+        seen = crew.journal.head()
+        outcome = worker.step()
+        if outcome.error is not None:
+            failures += 1
+            crew.clock.wait(read, min(outcome.retry_in_s or 0.0, _LONGEST_WAIT_S))
+        elif not outcome.progressed:
+            crew.journal.wait(seen, read, _LONGEST_WAIT_S)
 
 
 def _to_its_end(crew: Crew, worker: Worker, stop: threading.Event) -> _Unfinished | None:

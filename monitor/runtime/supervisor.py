@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -34,18 +35,25 @@ __all__ = ["Supervisor", "run"]
 _IDLE_S = 5.0
 """How long a worker with nothing to do waits for the journal at most."""
 _GUARD_S = 1.0
+_SWITCH_S = 0.0005
 _OVERDUE = 3.0
 """A poll later than so many of its periods is armed again: a wall clock set back stalls the scheduler."""
 _JOIN_S = 30.0
 
 
-def run(house: House, *, once: bool) -> int:
-    """Run until a signal (or, with `once`, to the end); the process's exit code. Raises MonitorError at start only."""
+def run(house: House, *, once: bool, on_start: Callable[[Supervisor], None] = lambda _running: None) -> int:
+    """Run until a signal (or, with `once`, to the end); the process's exit code. Raises MonitorError at start only.
+
+    `on_start` is handed the running house once it works and serves; not with `once`.
+    """
+    # SQLite lets go of the interpreter at every step; by default each way back to it beside a busy thread takes 5 ms.
+    sys.setswitchinterval(_SWITCH_S)
     stop = threading.Event()
     with crew_of(house) as crew, _signals(stop, crew.journal.ring):
         if once:
             return run_once(crew, stop)
-        with Supervisor(crew, house, stop):
+        with Supervisor(crew, house, stop) as running:
+            on_start(running)
             _wait(stop)
         return DELIVERED
 
