@@ -6,33 +6,28 @@ or of the message where there is no run; a span is the low 64 bits of the UUID o
 
 from __future__ import annotations
 
+import re
 from hashlib import blake2b
-from uuid import UUID
 
 __all__ = ["is_uuid", "span_id", "step_key", "trace_id", "turn_key"]
 
 _PERSON = b"difymon-span-v1"
-_UUID_TEXT = 36
-_MASK_64 = (1 << 64) - 1
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 
 
 def is_uuid(text: str) -> bool:
     """Whether the text is a UUID in its usual 36 characters."""
-    if len(text) != _UUID_TEXT:
-        return False
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
+    return _UUID.fullmatch(text) is not None
 
 
 def trace_id(turn_id: str) -> str:
     """The 32 hex digits of the turn's trace; never all zero."""
     if is_uuid(turn_id):
         digits = turn_id.replace("-", "").lower()
-        return digits if int(digits, 16) else "0" * 31 + "1"
-    return blake2b(turn_id.encode(), digest_size=16, person=_PERSON).hexdigest()
+    else:
+        digits = blake2b(turn_id.encode("utf-8", "replace"), digest_size=16, person=_PERSON).hexdigest()
+    return digits if digits != _NO_TRACE else "0" * 31 + "1"
 
 
 def span_id(turn_id: str, role: str, row_id: str) -> str:
@@ -42,11 +37,11 @@ def span_id(turn_id: str, role: str, row_id: str) -> str:
     any text that names it within the turn; `role` then keeps the kinds apart.
     """
     if is_uuid(row_id):
-        value = UUID(row_id).int & _MASK_64
+        digits = row_id.replace("-", "")[16:].lower()
     else:
         text = f"{trace_id(turn_id)}|{role}|{row_id}"
-        value = int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=8, person=_PERSON).digest(), "big")
-    return f"{value or 1:016x}"
+        digits = blake2b(text.encode("utf-8", "replace"), digest_size=8, person=_PERSON).hexdigest()
+    return digits if digits != _NO_SPAN else "0" * 15 + "1"
 
 
 def turn_key(turn_id: str, what: str) -> str:

@@ -15,7 +15,7 @@ from monitor.model import Attempt, Node, Status, Step, StepKind, Tool, Usage
 from monitor.normalise.failure import error_type, is_stop
 from monitor.normalise.rows import Graph, GraphNode, NodeRow
 from monitor.normalise.scrub import scrub
-from monitor.normalise.text import canonical, clean, parse_object
+from monitor.normalise.text import canonical, clean, parse, parse_object, spelled
 from monitor.normalise.thoughts import Draft
 from monitor.normalise.values import MAX_NS, count, ns, ns_of_us, usage_of
 
@@ -44,6 +44,16 @@ class _Scope(msgspec.Struct):
     stopped: bool
     ended_us: int | None
     """When the run ended, once it has: what is still running then will never end."""
+
+
+class _Known(msgspec.Struct):
+    """What a node's row and definition say, once parsed."""
+
+    facts: dict[str, Any]
+    """`execution_metadata`"""
+    outputs: dict[str, Any]
+    process: dict[str, Any]
+    definition: GraphNode
 
 
 def is_terminal(row: NodeRow) -> bool:
@@ -99,8 +109,14 @@ def _draft(group: list[NodeRow], scope: _Scope) -> Draft | None:
     parent = _parent(row, facts, definition, scope)
     if parent is None:
         return None
-    step = _step(group, facts, definition, scope, parent)
-    return Draft(step, _content(row, step))
+    outputs, process = parse(row.outputs), parse(row.process_data)
+    known = _Known(facts=facts, outputs=_object(outputs), process=_object(process), definition=definition)
+    step = _step(group, known, scope, parent)
+    return Draft(step, _content(row, step, spelled(outputs, row.outputs), spelled(process, row.process_data)))
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _parent(row: NodeRow, facts: dict[str, Any], definition: GraphNode, scope: _Scope) -> str | None:
@@ -115,14 +131,12 @@ def _parent(row: NodeRow, facts: dict[str, Any], definition: GraphNode, scope: _
     return (max(begun, key=lambda each: each.created_us) if begun else candidates[0]).id
 
 
-def _step(group: list[NodeRow], facts: dict[str, Any], definition: GraphNode, scope: _Scope, parent: str) -> Step:
-    row = group[-1]
+def _step(group: list[NodeRow], known: _Known, scope: _Scope, parent: str) -> Step:
+    row, facts, definition = group[-1], known.facts, known.definition
     kind = _KINDS.get(row.node_type, "node")
     status = _status(row, scope)
     started, ended, estimated = _times(row, scope)
-    outputs = parse_object(row.outputs) if kind in {"llm", "agent", "retrieval"} else {}
-    process = parse_object(row.process_data) if kind == "llm" else {}
-    provider, model = _model(process, definition, kind)
+    provider, model = _model(known.process, definition, kind)
     return Step(
         id=row.id,
         kind=kind,
@@ -135,13 +149,13 @@ def _step(group: list[NodeRow], facts: dict[str, Any], definition: GraphNode, sc
         estimated=estimated,
         error_type=_error_type(row, kind) if status == "failed" else "",
         handled=row.status == "exception",
-        usage=_usage(facts, outputs, process, kind),
+        usage=_usage(known, kind),
         model_provider=provider,
         model_name=model,
-        time_to_first_token_ns=_first_token(outputs, process),
+        time_to_first_token_ns=_first_token(known) if kind == "llm" else None,
         tool=_tool(row, facts, definition) if kind == "tool" else None,
         dataset_id=",".join(definition.datasets) if kind == "retrieval" else "",
-        documents=_documents(outputs, status) if kind == "retrieval" else None,
+        documents=_documents(known.outputs, status) if kind == "retrieval" else None,
         node=_node(row, facts),
         attempts=tuple(_attempt(each) for each in group[:-1]),
     )
@@ -182,12 +196,11 @@ def _model(process: dict[str, Any], definition: GraphNode, kind: StepKind) -> tu
     )
 
 
-def _usage(facts: dict[str, Any], outputs: dict[str, Any], process: dict[str, Any], kind: StepKind) -> Usage | None:
+def _usage(known: _Known, kind: StepKind) -> Usage | None:
     """Counted at model calls only: a tool or container node repeats what its inner calls have counted."""
     if kind not in {"llm", "agent"}:
         return None
-    kept = outputs.get("usage") or process.get("usage")
-    usage = kept if isinstance(kept, dict) else {}
+    facts, usage = known.facts, _kept_usage(known)
     return usage_of(
         given=usage.get("prompt_tokens"),
         produced=usage.get("completion_tokens"),
@@ -197,10 +210,12 @@ def _usage(facts: dict[str, Any], outputs: dict[str, Any], process: dict[str, An
     )
 
 
-def _first_token(outputs: dict[str, Any], process: dict[str, Any]) -> int | None:
-    kept = outputs.get("usage") or process.get("usage")
-    seconds = kept.get("time_to_first_token") if isinstance(kept, dict) else None
-    return ns(seconds) or None
+def _kept_usage(known: _Known) -> dict[str, Any]:
+    return _object(known.outputs.get("usage") or known.process.get("usage"))
+
+
+def _first_token(known: _Known) -> int | None:
+    return ns(_kept_usage(known).get("time_to_first_token")) or None
 
 
 def _tool(row: NodeRow, facts: dict[str, Any], definition: GraphNode) -> Tool:
@@ -247,11 +262,11 @@ def _id(value: Any) -> str:
     return clean(value)[:_NAME_CHARS] if isinstance(value, str) else ""
 
 
-def _content(row: NodeRow, step: Step) -> dict[str, str]:
+def _content(row: NodeRow, step: Step, outputs: str, process: str) -> dict[str, str]:
     fields = {
         "input": canonical(row.inputs),
-        "process": canonical(row.process_data),
-        "output": canonical(row.outputs),
+        "process": process,
+        "output": outputs,
         # A success after retries keeps the last attempt's error text in 0.15: the status decides.
         "error": clean(row.error) if step.status != "succeeded" else "",
     }

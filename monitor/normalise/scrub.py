@@ -30,19 +30,18 @@ _KEY = re.compile(
 )
 _USERINFO = re.compile(r"(://[^\s/:@\"'\\]{1,200}:)([^\s/@\"'\\]{1,200})(@)")
 
-# A look for any of these words is a hundred times cheaper than the patterns, and most texts have none.
-_HINTS = (
-    "api_key", "apikey", "-key", "_key", "secret", "passw", "credential", "authorization", "cookie", "bearer ",
-    "basic ", "sk-", "app-", "dataset-", "akia", "ghp_", "gho_", "ghs_", "ghu_", "ghr_", "xox", "aiza", "://",
-)  # fmt: skip
-
 
 def _suspicious(text: str) -> bool:
-    lower = text.lower()
-    if any(hint in lower for hint in _HINTS):
-        return True
-    # Every model call says `total_tokens`; only other uses of the word are worth a look.
-    return lower.count("token") > lower.count("_tokens")
+    """Whether any word stands in it that the patterns begin with: a hundred times cheaper, and most texts have none."""
+    low = text.lower()
+    return (
+        "secret" in low or "passw" in low or "authorization" in low or "_key" in low or "-key" in low or "apikey" in low
+        or "://" in low or "bearer " in low or "basic " in low or "cookie" in low or "credential" in low
+        or "sk-" in low or "app-" in low or "dataset-" in low or "akia" in low or "xox" in low or "aiza" in low
+        or "ghp_" in low or "gho_" in low or "ghs_" in low or "ghu_" in low or "ghr_" in low
+        # Every model call says `total_tokens`; only other uses of the word are worth a look.
+        or low.count("token") > low.count("_tokens")
+    )  # fmt: skip
 
 
 def scrub(text: str) -> str:

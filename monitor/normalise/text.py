@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["canonical", "clean", "dumps", "parse", "parse_object"]
+__all__ = ["canonical", "clean", "dumps", "parse", "parse_object", "spelled"]
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
@@ -71,5 +71,9 @@ def _dumps_python_json(value: Any) -> str:
 
 def canonical(text: str | None) -> str:
     """One spelling for one JSON value (Dify rewrites rows with other spacing, escapes, order); other text as it is."""
-    value = parse(text)
+    return spelled(parse(text), text)
+
+
+def spelled(value: Any, text: str | None) -> str:
+    """`canonical` for a text that has been parsed already."""
     return clean(text) if value is None or isinstance(value, str) else dumps(value)

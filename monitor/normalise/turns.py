@@ -18,7 +18,7 @@ from monitor.normalise.failure import error_type, is_stop
 from monitor.normalise.nodes import node_steps, single_step
 from monitor.normalise.rows import Graph, MessageRow, NodeRow, RunRow, TurnRows
 from monitor.normalise.scrub import scrub
-from monitor.normalise.text import canonical, clean
+from monitor.normalise.text import canonical, clean, parse_object
 from monitor.normalise.thoughts import Draft, thought_steps
 from monitor.normalise.values import MAX_NS, ns, ns_of_us, usage_of
 
@@ -105,10 +105,11 @@ def turn_events(ref: TurnRef, rows: TurnRows, ended: Ended) -> list[Event]:
     """Everything that the rows prove, in the order it happened."""
     stopped = run_was_stopped(rows.run, rows.nodes)
     drafts = _drafts(rows, ended, stopped=stopped)
-    events = [_started(ref, rows)]
+    asked = _input(rows)
+    events = [_started(ref, rows, asked)]
     events.extend(_step_event(ref, draft) for draft in drafts)
     if ended != "no":
-        events.append(_ended(ref, rows, drafts, ended, stopped=stopped))
+        events.append(_ended(ref, rows, drafts, asked, _outcome(rows, ended, stopped=stopped)))
     return events
 
 
@@ -139,8 +140,8 @@ def _message_end(rows: TurnRows) -> int:
     return min(ns_of_us(message.created_us) + ns(message.latency_s), MAX_NS)
 
 
-def _started(ref: TurnRef, rows: TurnRows) -> Event:
-    content = {"user": _user(rows.message, rows.run), "input": _input(rows)}
+def _started(ref: TurnRef, rows: TurnRows, asked: str) -> Event:
+    content = {"user": _user(rows.message, rows.run), "input": asked}
     return Event(
         key=turn_key(ref.turn_id, "started"),
         rank=DATABASE_RANK,
@@ -206,8 +207,7 @@ def _outcome(rows: TurnRows, ended: Ended, *, stopped: bool) -> _Outcome:
     return _Outcome("succeeded", "")
 
 
-def _ended(ref: TurnRef, rows: TurnRows, drafts: list[Draft], ended: Ended, *, stopped: bool) -> Event:
-    outcome = _outcome(rows, ended, stopped=stopped)
+def _ended(ref: TurnRef, rows: TurnRows, drafts: list[Draft], asked: str, outcome: _Outcome) -> Event:
     duration = _duration(rows)
     started, finished = _span(ref, rows, drafts, duration)
     steps = [draft.step for draft in drafts]
@@ -215,8 +215,8 @@ def _ended(ref: TurnRef, rows: TurnRows, drafts: list[Draft], ended: Ended, *, s
     message = rows.message
     # A run's tokens stand on its nodes; a run that has some without them repeats what a tool's own run has counted.
     counts = rows.run is None and usage is not None and not any(step.usage for step in steps)
-    content = {"input": _input(rows), "output": _output(rows), "error": scrub(outcome.error)}
-    if counts and message is not None and message.prompt:
+    content = {"input": asked, "output": _output(rows), "error": scrub(outcome.error)}
+    if message is not None and message.prompt:
         content["prompt"] = scrub(canonical(message.prompt))
     body = TurnEnded(
         turn=ref,
@@ -230,10 +230,11 @@ def _ended(ref: TurnRef, rows: TurnRows, drafts: list[Draft], ended: Ended, *, s
         counts_usage=counts or _is_model_call(ref, steps),
         model_provider=clean(message.model_provider) if message else "",
         model_name=clean(message.model_id) if message else "",
+        time_to_first_token_ns=_first_token(message),
         steps=tuple(step.id for step in steps),
         failed_steps=sum(step.status == "failed" for step in steps),
     )
-    observed = ended == "final" or outcome.status != "abandoned"
+    observed = outcome.status != "abandoned"
     return Event(
         key=turn_key(ref.turn_id, "ended"),
         rank=DATABASE_RANK + (_OBSERVED if observed else 0),
@@ -242,6 +243,13 @@ def _ended(ref: TurnRef, rows: TurnRows, drafts: list[Draft], ended: Ended, *, s
         body=body,
         content={field: text for field, text in content.items() if text not in {"", '""'}},
     )
+
+
+def _first_token(message: MessageRow | None) -> int | None:
+    if message is None or "time_to_first_token" not in (message.metadata or ""):
+        return None
+    usage = parse_object(message.metadata).get("usage")
+    return (ns(usage.get("time_to_first_token")) or None) if isinstance(usage, dict) else None
 
 
 def _is_model_call(ref: TurnRef, steps: list[Step]) -> bool:
