@@ -64,7 +64,9 @@ def _timed(what: str, count: int, unit: str, work: Callable[[], object]) -> floa
     cpu, begun = time.process_time(), time.perf_counter()
     work()
     rate = count / (time.perf_counter() - begun)
-    print(f"{what:<34} {rate:>10,.0f} {unit}/s   cpu {count / (time.process_time() - cpu):>10,.0f} {unit}/s", flush=True)
+    print(
+        f"{what:<34} {rate:>10,.0f} {unit}/s   cpu {count / (time.process_time() - cpu):>10,.0f} {unit}/s", flush=True
+    )
     return rate
 
 
@@ -89,8 +91,12 @@ def _bare(path: Path, sizes: sqlite3.Connection) -> tuple[sqlite3.Connection, li
     step = _PAGE_TURNS * (_STEPS + 2)
     head = sizes.execute("SELECT max(seq) + 1 FROM events").fetchone()[0]
     for at in range(0, head, step):
-        events = sizes.execute("SELECT seq, key, revision, kind, leaf, leaf_hash FROM events WHERE seq >= ? AND seq < ?", (at, at + step))
-        content = sizes.execute("SELECT id, field, salt, value FROM content WHERE id >= ? AND id < ?", (at * 256, (at + step) * 256))
+        events = sizes.execute(
+            "SELECT seq, key, revision, kind, leaf, leaf_hash FROM events WHERE seq >= ? AND seq < ?", (at, at + step)
+        )
+        content = sizes.execute(
+            "SELECT id, field, salt, value FROM content WHERE id >= ? AND id < ?", (at * 256, (at + step) * 256)
+        )
         pages.append((events.fetchall(), content.fetchall()))
     bare = sqlite3.connect(path, isolation_level=None)
     for pragma in ("page_size = 8192", "journal_mode = WAL", "synchronous = FULL"):

@@ -52,6 +52,9 @@ _WRITER = (
 _READER = ("PRAGMA query_only = ON", "PRAGMA cache_size = -2000", "PRAGMA trusted_schema = OFF")
 
 
+_NO_PLACE_FOR_A_LOG = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+
+
 @contextlib.contextmanager
 def plain_errors() -> Iterator[None]:
     """Raise SQLite's errors as the house's."""
@@ -63,7 +66,7 @@ def plain_errors() -> Iterator[None]:
 
 def _plain(error: sqlite3.Error) -> Exception:
     """What an error of SQLite means for the caller."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    code = _code(error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Retryable(f"the journal is busy: {error}", reason="journal_busy")
     if code == sqlite3.SQLITE_FULL:
@@ -73,6 +76,11 @@ def _plain(error: sqlite3.Error) -> Exception:
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return JournalDamaged(f"the journal's file is damaged or not a journal: {error}. Restore it from a backup")
     return JournalError(f"the journal can't do that: {error}")
+
+
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's primary code; 0 for the errors that Python's module raises by itself."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def open_writer(folder: Folder) -> sqlite3.Connection:
@@ -96,22 +104,25 @@ def open_reader(folder: Folder, *, read_only: bool) -> sqlite3.Connection:
     """A connection that reads. `read_only`: without touching the folder, as this process does not own it."""
     uri = folder.database.as_uri()
     with plain_errors():
-        connection = _connect(f"{uri}?mode={'ro' if read_only else 'rw'}")
         try:
-            return _readable(connection)
+            return _readable(f"{uri}?mode={'ro' if read_only else 'rw'}")
         except sqlite3.OperationalError as exc:
-            connection.close()
-            if not read_only or exc.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN or folder.has_wal():
+            if not read_only or folder.has_wal() or _code(exc) not in _NO_PLACE_FOR_A_LOG:
                 raise
         # A closed journal in a folder that can't be written to, such as a copy on a read-only disk.
-        return _readable(_connect(f"{uri}?immutable=1"))
+        return _readable(f"{uri}?immutable=1")
 
 
-def _readable(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """The connection with its settings, after a first look into the file."""
-    for pragma in _READER:
-        connection.execute(pragma)
-    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+def _readable(uri: str) -> sqlite3.Connection:
+    """A connection with the settings of a reader, after a first look into the file."""
+    connection = _connect(uri)
+    try:
+        for pragma in _READER:
+            connection.execute(pragma)
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 

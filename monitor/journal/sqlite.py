@@ -189,8 +189,8 @@ class SqliteJournal:
 
         `apply` runs before the transaction, so that appends need not wait for it. Nothing changes when it raises.
         """
-        batch = self.read(consumer, limit=limit, kinds=kinds, content=content)
         start, state = self.cursor(consumer)
+        batch = self.read(consumer, limit=limit, kinds=kinds, content=content)
         change = apply(batch.events)
         if batch.position == start and not (change.puts or change.deletes or change.events):
             return batch

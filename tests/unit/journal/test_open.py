@@ -106,6 +106,20 @@ def test_a_closed_or_killed_journal_can_be_read(tmp_path, clock):
             assert everything(reader) == killed
 
 
+def test_a_copy_on_a_read_only_disk_can_be_read(tmp_path, clock):
+    """Of use where tests do not run as root, whom no mode stops."""
+    with opened(tmp_path / "j", clock) as journal:
+        journal.append("dify", [step_event()], b"p")
+        held = everything(journal)
+    (tmp_path / "j" / "journal.db").chmod(0o400)
+    (tmp_path / "j").chmod(0o500)
+    try:
+        with opened(tmp_path / "j", clock, read_only=True) as reader:
+            assert everything(reader) == held
+    finally:
+        (tmp_path / "j").chmod(0o700)
+
+
 def test_where_there_is_no_journal_a_reader_says_so_and_makes_none(tmp_path, clock):
     with pytest.raises(ConfigError, match="there is no journal"):
         opened(tmp_path / "j", clock, read_only=True)
