@@ -29,7 +29,7 @@ def command() -> None:
 def check(config_file: Path | None) -> None:
     """Validate everything, connect to nothing, and print what is in force, without secrets.
 
-    What it prints is a configuration file again, with every default written out.
+    But for the secrets, what it prints is a configuration file again, with every default written out.
     """
     loaded = load_config(config_file)
     plan = plan_house(loaded.settings, loaded.places)

@@ -25,7 +25,7 @@ QUIET_S = 30.0
 """How long the same message stays unsaid after it was said."""
 
 _REMEMBERED = 1024
-_NS = 1_000_000_000
+_MS_NS = 1_000_000
 
 
 def configure_logs(settings: LogSettings, clock: Clock, stream: TextIO | None = None) -> None:
@@ -78,7 +78,7 @@ class DuplicateFilter:
 
 
 class Timestamp:
-    """Adds the time by our Clock as ISO 8601 in UTC, to the millisecond."""
+    """Puts first the time by our Clock (ISO 8601 in UTC, to the millisecond), then level and event."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -86,8 +86,10 @@ class Timestamp:
     def __call__(self, logger: WrappedLogger, name: str, event_dict: EventDict) -> EventDict:
         """A structlog processor."""
         del logger, name
-        moment = datetime.fromtimestamp(self._clock.now_ns() / _NS, tz=UTC)
-        return {"timestamp": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"), **event_dict}
+        moment = datetime.fromtimestamp(self._clock.now_ns() // _MS_NS / 1000, tz=UTC)
+        text = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        first = {key: event_dict[key] for key in ("level", "event") if key in event_dict}
+        return {"timestamp": text, **first, **event_dict}
 
 
 class StdlibBridge(logging.Handler):

@@ -62,6 +62,7 @@ def _zone(ctx: click.Context, param: click.Parameter, value: str | None) -> tzin
 @click.pass_context
 def command(
     ctx: click.Context,
+    *,
     conversation: str,
     as_json: bool,
     config_file: Path | None,
@@ -81,10 +82,11 @@ def command(
     """
     if as_json and (full or zone is not None):
         raise click.UsageError("--json is complete and has its times in UTC: --full and --tz do not go with it.")
-    with _opened(config_file, journal_folder) as journal:
+    folder = _folder(config_file, journal_folder)
+    with SqliteJournal.open(folder, SystemClock(), read_only=True) as journal:
         found = look_up(journal, conversation, content=not no_content)
         if found is None:
-            _say(_nothing_found(journal, conversation))
+            _say(_nothing_found(journal, conversation, folder))
             ctx.exit(_NOTHING_FOUND)
         if isinstance(found, Ambiguous):
             _say(_listed(found, zone))
@@ -96,12 +98,11 @@ def command(
         draw(timeline, _console(), zone=zone, longest=None if full else LONGEST)
 
 
-def _opened(config_file: Path | None, folder: Path | None) -> SqliteJournal:
-    """The journal to read. The configuration is only asked where its folder is not named."""
-    if folder is not None and config_file is not None:
+def _folder(config_file: Path | None, named: Path | None) -> Path:
+    """The journal's folder. The configuration is only asked where it is not named."""
+    if named is not None and config_file is not None:
         raise click.UsageError("--journal names the journal's folder: --config has nothing to add.")
-    path = folder or load_config(config_file).settings.journal.path
-    return SqliteJournal.open(path, SystemClock(), read_only=True)
+    return named or load_config(config_file).settings.journal.path
 
 
 def _console() -> Console:
@@ -116,7 +117,7 @@ def _say(lines: Iterator[str]) -> None:
         click.echo(line, err=True)
 
 
-def _nothing_found(journal: SqliteJournal, term: str) -> Iterator[str]:
+def _nothing_found(journal: SqliteJournal, term: str, folder: Path) -> Iterator[str]:
     """What was searched; and whether there is a turn of that id that could not be read."""
     yield f"monitor: nothing in the journal has the id {one_line(term)!r}, or one that begins so"
     for one in journal.gaps_of(term):
@@ -126,7 +127,7 @@ def _nothing_found(journal: SqliteJournal, term: str) -> Iterator[str]:
     if len(term.strip()) < SHORTEST_PREFIX:
         yield f"monitor: the beginning of an id must have {SHORTEST_PREFIX} characters or more"
     events = plural(journal.head(), "record")
-    yield f"monitor: searched the ids of conversations, messages, runs, turns and traces in {events}"
+    yield f"monitor: searched: ids of conversations, messages, runs, turns and traces; {events} in {folder}"
 
 
 def _listed(ambiguous: Ambiguous, zone: tzinfo | None) -> Iterator[str]:

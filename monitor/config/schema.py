@@ -55,7 +55,7 @@ class Row(msgspec.Struct, frozen=True):
     """Its environment variable; empty inside lists, which are set whole."""
     type: str
     default: str
-    """As it would be written in YAML; `required` where there is none."""
+    """As it would be written in YAML; `required` where there is none, empty where none is shown."""
     meaning: str
 
 
@@ -208,7 +208,7 @@ def _resolved(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str
 
 
 def _row(path: KeyPath, node: Mapping[str, Any], required: bool, variable: str, schema: Mapping[str, Any]) -> Row:
-    default = "required" if required else _yaml(node.get("default"))
+    default = "required" if required else _yaml(node["default"]) if "default" in node else ""
     meaning = " ".join(str(node.get("description", "")).split())
     return Row(".".join(map(str, path)), variable, _type(node, schema), default, meaning)
 
@@ -246,11 +246,13 @@ def _one_type(node: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 
 
 def _bounds(node: Mapping[str, Any]) -> str:
-    least, most = node.get("minimum"), node.get("maximum")
+    """Which numbers are taken: ` (1 to 9)`; nothing where all are."""
+    least, most, above = node.get("minimum"), node.get("maximum"), node.get("exclusiveMinimum")
     if least is not None and most is not None:
-        return f", {least} to {most}"
-    above = node.get("exclusiveMinimum")
-    return f", at least {least}" if least is not None else f", above {above}" if above is not None else ""
+        return f" ({least} to {most})"
+    bounds = [("at least", least), ("above", above), ("at most", most)]
+    said = ", ".join(f"{words} {bound}" for words, bound in bounds if bound is not None)
+    return f" ({said})" if said else ""
 
 
 def _code(text: str) -> str:

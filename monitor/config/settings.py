@@ -122,7 +122,7 @@ class Settings(_Section):
 
     journal: JournalSettings = JournalSettings()
     sources: tuple[RawAdapter, ...] = Field(default=(), repr=False)
-    """Where facts come from. Where it is left out and `DIFY_DB_URL` is set: that database."""
+    """Where facts come from. Where it is left out: the database of `DIFY_DB_URL` or `DIFY_DB_URL_FILE`."""
     sinks: tuple[RawAdapter, ...] = Field(default=(), repr=False)
     """Where facts go. Where it is left out and OpenTelemetry's endpoint variable is set: one `otlp` sink."""
     notifiers: tuple[RawAdapter, ...] = Field(default=(), repr=False)

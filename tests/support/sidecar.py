@@ -4,45 +4,74 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-__all__ = ["Sidecar", "Spans", "series_of"]
+from monitor.clock import SystemClock
+from monitor.journal import SqliteJournal
+from monitor.model import AlertChanged, Recorded
+
+__all__ = ["Running", "Series", "Sidecar", "Spans", "counters_of", "series_of", "until"]
 
 _DEADLINE_S = 60.0
+_POLL_S = 0.05
 _KEY = "a-key-for-tests-only"
+_FOREIGN = ("OTEL_", "MONITOR_", "DIFY_")
+
+Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
+"""Sample name and labels to value."""
+
+T = TypeVar("T")
+
+
+def until(found: Callable[[], T], what: str, seconds: float = _DEADLINE_S) -> T:
+    """The first true answer; AssertionError with `what` when there is none in time. Never a measure of speed."""
+    waiting = threading.Event()
+    for _ in range(int(seconds / _POLL_S)):
+        if answer := found():
+            return answer
+        waiting.wait(_POLL_S)
+    raise AssertionError(f"after {seconds} s: {what}")
 
 
 class Sidecar:
     """One folder; the process may be started in it again and again."""
 
     def __init__(self, folder: Path, url: str, **sections: Any) -> None:
+        """`sections` replace those of the configuration that stands here; a section that is None is left out."""
         self.folder, self.url = folder, url
         folder.mkdir(parents=True, exist_ok=True)
-        config: dict[str, Any] = {
+        self._config: dict[str, Any] = {
             "journal": {"path": "./journal", "min_free_bytes": "1MB"},
             "sources": [{"type": "dify_database", "url": "${DIFY_DB_URL}", "poll_interval": "200ms"}],
             "sinks": [{"type": "file", "path": "./spans.jsonl", "content": "full"}],
             "server": {"listen": "127.0.0.1:0"},
             "log": {"format": "json"},
         }
-        config.update(sections)
-        (folder / "monitor.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+        self.configure(**sections)
+
+    def configure(self, **sections: Any) -> None:
+        """Change the configuration file; a process that runs does not see it."""
+        self._config |= sections
+        written = {name: section for name, section in self._config.items() if section is not None}
+        (self.folder / "monitor.yaml").write_text(yaml.safe_dump(written), encoding="utf-8")
 
     @property
     def environment(self) -> dict[str, str]:
         return {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "MONITOR_"))},
+            **{name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)},
             "DIFY_DB_URL": self.url,
             "MONITOR_PSEUDONYM_KEY": _KEY,
             "PYTHONPATH": str(Path(__file__).parents[2]),
@@ -59,7 +88,7 @@ class Sidecar:
     def once(self, expect: int = 0, timeout: float = _DEADLINE_S) -> subprocess.CompletedProcess[str]:
         """`monitor run --once`."""
         done = self.command("run", "--once", timeout=timeout)
-        assert done.returncode == expect, done.stderr[-4000:]
+        assert done.returncode == expect, f"exit code {done.returncode}, not {expect}:\n{done.stderr[-4000:]}"
         return done
 
     @contextmanager
@@ -71,35 +100,86 @@ class Sidecar:
         finally:
             process.end()
 
-    def spans(self, name: str = "spans.jsonl") -> Spans:
-        """What the file sink has written."""
+    def lines(self, name: str = "spans.jsonl") -> list[str]:
+        """What the file sink has written, line by line."""
         path = self.folder / name
-        return Spans(path.read_text(encoding="utf-8").splitlines() if path.exists() else [])
+        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
-    def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    def spans(self, name: str = "spans.jsonl") -> Spans:
+        """What the file sink has written, read back."""
+        return Spans(self.lines(name))
+
+    def metrics(self) -> Series:
         """`monitor metrics`, parsed."""
         done = self.command("metrics")
         assert done.returncode == 0, done.stderr
         return series_of(done.stdout)
+
+    @contextmanager
+    def journal(self) -> Iterator[SqliteJournal]:
+        """The journal, opened to read, as commands do beside a running process."""
+        with SqliteJournal.open(self.folder / "journal", SystemClock(), read_only=True) as journal:
+            yield journal
+
+    def events(self, *kinds: str) -> list[Recorded]:
+        """The journal's events of these kinds, in order, without their content."""
+        with self.journal() as journal:
+            return list(
+                journal.read("a test", limit=1_000_000, kinds=kinds, content=False, max_bytes=1 << 40).events
+            )
+
+    def alerts(self) -> list[AlertChanged]:
+        """Every change of an alert, in order."""
+        bodies = [recorded.event.body for recorded in self.events("alert_changed")]
+        return [body for body in bodies if isinstance(body, AlertChanged)]
 
 
 class Running:
     """A running sidecar."""
 
     def __init__(self, sidecar: Sidecar) -> None:
-        self._log = (sidecar.folder / "log.jsonl").open("a+", encoding="utf-8")
-        start = self._log.tell()
+        self._path = sidecar.folder / "log.jsonl"
+        self._log = self._path.open("a+", encoding="utf-8")
+        self._start = self._log.tell()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "monitor", "run"],
             cwd=sidecar.folder, env=sidecar.environment, stdout=self._log, stderr=self._log,
         )  # fmt: skip
-        self._path, self._start = sidecar.folder / "log.jsonl", start
 
     def lines(self) -> list[dict[str, Any]]:
         """What it has logged so far."""
-        with self._path.open(encoding="utf-8") as log:
+        return [json.loads(line) for line in self.text().splitlines(keepends=True) if _is_whole(line)]
+
+    def text(self) -> str:
+        """All that it has written so far."""
+        with self._path.open(encoding="utf-8", errors="replace") as log:
             log.seek(self._start)
-            return [json.loads(line) for line in log if line.startswith("{") and line.endswith("\n")]
+            return log.read()
+
+    def said(self, event: str, **fields: Any) -> list[dict[str, Any]]:
+        """The log lines of an event that have these fields."""
+        return [line for line in self.lines() if line["event"] == event and fields.items() <= line.items()]
+
+    def wait_for(self, met: Callable[[], T], what: str, seconds: float = _DEADLINE_S) -> T:
+        """As `until`; fails at once, with its log, when the process has ended."""
+        try:
+            return until(lambda: met() or self._still_there(), what, seconds)
+        except AssertionError as exc:
+            raise AssertionError(f"{exc}; it said:\n{self.text()[-4000:]}") from None
+
+    def _still_there(self) -> Any:
+        assert self.alive, f"it has ended with {self._process.returncode}"
+        return None
+
+    def wait_until_shown(self) -> Series:
+        """`/metrics`, once every source was read to its end and Dify's metrics are shown."""
+        self.wait_for(self.is_ready, "it does not become ready")
+        return self.metrics()
+
+    def is_ready(self) -> bool:
+        """Whether it says that it shows the whole truth."""
+        answer = self.get("/readyz")
+        return answer is not None and answer.status_code == 200
 
     @property
     def alive(self) -> bool:
@@ -108,20 +188,31 @@ class Running:
     @property
     def address(self) -> str | None:
         """Where it serves, once it says so."""
-        serving = [line for line in self.lines() if line["event"] == "serving"]
-        return f"http://{serving[-1]['host']}:{serving[-1]['port']}" if serving else None
+        serving = self.said("serving")
+        return str(serving[-1]["address"]) if serving else None
 
     def get(self, path: str) -> httpx.Response | None:
         """A page, or None while there is no server."""
+        address = self.address
         try:
-            return httpx.get(f"{self.address}{path}", timeout=5.0, trust_env=False) if self.address else None
+            return None if address is None else httpx.get(f"{address}{path}", timeout=10.0, trust_env=False, verify=False)
         except httpx.TransportError:
             return None
 
-    def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    def metrics(self) -> Series:
         """`/metrics`, parsed; empty while there is no server."""
         answer = self.get("/metrics")
         return series_of(answer.text) if answer is not None and answer.status_code == 200 else {}
+
+    def lag(self, consumer: str) -> float | None:
+        """How many events a consumer (`sink:file`, `notify:webhook`) has not had yet, by `/metrics`."""
+        return self.metrics().get(("dify_monitor_sink_lag_events", frozenset({("sink", consumer)})))
+
+    def limit_files(self, most_bytes: int) -> None:
+        """From now on no file of the process may grow beyond so many bytes; -1 lifts that."""
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        soft = hard if most_bytes < 0 else most_bytes
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (soft, hard))
 
     def kill(self) -> None:
         """As the kernel does when memory is short."""
@@ -129,26 +220,40 @@ class Running:
         self._process.wait()
 
     def end(self, timeout: float = _DEADLINE_S) -> int:
-        """SIGTERM, and its exit code."""
+        """SIGTERM, and its exit code. Safe twice."""
         if self.alive:
             self._process.send_signal(signal.SIGTERM)
         try:
             code = self._process.wait(timeout)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.kill()
             raise
         finally:
             self._log.close()
         return code
 
 
-def series_of(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """Sample name and labels to value."""
+def _is_whole(line: str) -> bool:
+    """Whether the line is a log line, and not one that is being written or that a kill cut off."""
+    return line.startswith("{") and line.endswith("}\n")
+
+
+def series_of(text: str) -> Series:
+    """Prometheus's text as sample name and labels to value."""
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
+    }
+
+
+def counters_of(series: Series) -> Series:
+    """What must never go back: Dify's counters and the parts of its histograms, without the sidecar's own."""
+    ends = ("_total", "_bucket", "_count", "_sum")
+    return {
+        key: value
+        for key, value in series.items()
+        if key[0].startswith("dify_") and not key[0].startswith("dify_monitor_") and key[0].endswith(ends)
     }
 
 
@@ -159,8 +264,8 @@ class Spans:
         self.all = [
             span | {"attributes": _attributes(span)}
             for line in lines
-            for resource in json.loads(line)["resourceSpans"]
-            for scope in resource["scopeSpans"]
+            for resource_spans in json.loads(line)["resourceSpans"]
+            for scope in resource_spans["scopeSpans"]
             for span in scope["spans"]
         ]
 

@@ -76,6 +76,12 @@ def test_json_has_time_level_and_event(clock):
     ]
 
 
+def test_time_level_and_event_come_first(clock):
+    logger, out = logged(clock, format="json")
+    logger.bind(sink="otlp").info("shipped", events=3)
+    assert list(lines(out)[0]) == ["timestamp", "level", "event", "sink", "events"]
+
+
 def test_a_terminal_gets_lines_for_people_and_all_else_json(clock):
     logger, terminal = logged(clock, Terminal())
     logger.info("hello", n=1)

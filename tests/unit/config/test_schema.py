@@ -30,7 +30,7 @@ class Config(AdapterConfig):
     grace: Annotated[int, BeforeValidator(duration_ns)] | None = None
     payload: Annotated[int, BeforeValidator(size_bytes)] = 4_000_000
     tries: int = Field(default=3, ge=1, le=9)
-    ratio: float = Field(default=0.5, gt=0)
+    ratio: float = Field(default=0.5, gt=0, le=1)
     format: Literal["a", "b"] = "a"
     tags: dict[str, str] = Field(default={})
     tls: Tls = Tls()
@@ -87,8 +87,8 @@ def test_rows_of_an_adapter():
     assert (rows["url"].type, rows["url"].default, rows["url"].meaning) == ("secret text", "required", "Where.")
     assert (rows["timeout"].type, rows["timeout"].default) == ("duration", "10s")
     assert (rows["grace"].type, rows["grace"].default) == ("duration or null", "null")
-    assert rows["tries"].type == "whole number, 1 to 9"
-    assert rows["ratio"].type == "number, above 0"
+    assert rows["tries"].type == "whole number (1 to 9)"
+    assert rows["ratio"].type == "number (above 0, at most 1)"
     assert rows["format"].type == "`a`, `b`"
     assert rows["tags"].type == "mapping of text"
     assert rows["tls.ca_file"].type == "text or null"

@@ -1,0 +1,67 @@
+"""What is not known of a turn, and why: a replay says where it has holes. Pure; called by turns.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from monitor.model import Recorded, SourceGap, TurnEnded, TurnRef, TurnStarted
+from monitor.replay.figures import moment_at
+from monitor.replay.nouns import Gap, GapKind
+from monitor.replay.tree import Leaf, strays
+
+__all__ = ["gaps_of"]
+
+_STEPS_NOT_TOLD = frozenset({"chat", "completion"})
+"""Modes whose turns are one model call: searches in knowledge bases inside of it are not recorded."""
+
+
+def gaps_of(
+    events: Sequence[Recorded], unreadable: Sequence[Recorded], ref: TurnRef, leaves: Sequence[Leaf]
+) -> tuple[Gap, ...]:
+    """All of it, from the turn's start to its end."""
+    return (*_of_start(events), *_of_steps(events, ref, leaves), *_of_source(unreadable), *_of_end(events))
+
+
+def _gap(kind: GapKind, steps: Sequence[str] = ()) -> Gap:
+    return Gap(kind, None, "", "", tuple(steps))
+
+
+def _of_start(events: Sequence[Recorded]) -> Iterator[Gap]:
+    if not any(isinstance(one.event.body, TurnStarted) for one in events):
+        yield _gap("no_start")
+
+
+def _of_steps(events: Sequence[Recorded], ref: TurnRef, leaves: Sequence[Leaf]) -> Iterator[Gap]:
+    here = {leaf.step.id: leaf.step for leaf in leaves}
+    end = next((one.event.body for one in events if isinstance(one.event.body, TurnEnded)), None)
+    if end is not None:
+        yield from _against_the_list(end, list(here), ref.mode)
+    lost = strays(leaves)
+    if lost:
+        yield _gap("lost_parent", [step_id for step_id in here if step_id in lost])
+
+
+def _against_the_list(end: TurnEnded, here: list[str], mode: str) -> Iterator[Gap]:
+    """The end lists the turn's steps, so that a missing one is noticed."""
+    listed, known = dict.fromkeys(end.steps), set(here)
+    missing = [step_id for step_id in listed if step_id not in known]
+    late = [step_id for step_id in here if step_id not in listed]
+    if missing:
+        yield _gap("missing_steps", missing)
+    if late:
+        yield _gap("late_steps", late)
+    if not here and not end.steps:
+        yield _gap("steps_not_told" if mode in _STEPS_NOT_TOLD else "no_steps")
+
+
+def _of_source(unreadable: Sequence[Recorded]) -> Iterator[Gap]:
+    for one in unreadable:
+        body = one.event.body
+        if isinstance(body, SourceGap):
+            yield Gap("unreadable", moment_at(one.event.occurred_at), body.what, body.reason, ())
+
+
+def _of_end(events: Sequence[Recorded]) -> Iterator[Gap]:
+    if not any(isinstance(one.event.body, TurnEnded) for one in events):
+        last = max(one.recorded_at for one in events)
+        yield Gap("no_end", moment_at(last), "", "", ())

@@ -1,0 +1,330 @@
+"""A timeline on a terminal: for each turn who, when and how it went, then all that happened, then what is missing.
+
+Draws what timeline.py has decided, with words.py's words. Foreign texts are data: plain.py makes what could steer a
+terminal visible, and `Pen` writes text that is never read as markup. Called by `monitor replay`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import tzinfo
+
+from rich.console import Console
+from rich.text import Text
+
+from monitor.replay import words
+from monitor.replay.nouns import Alert, Gap, Moment, Passage, Round, Step, Timeline, Turn
+from monitor.replay.pen import Pen
+from monitor.replay.plain import one_line
+
+__all__ = ["LONGEST", "draw"]
+
+LONGEST = 2_000
+"""Characters of a text that are shown, unless all of it is asked for."""
+
+_STATUS_STYLES = {"succeeded": "green", "failed": "bold red", "stopped": "bold magenta", "unknown": "bold magenta"}
+_TURN_STYLES = {"succeeded": "green", "failed": "bold red"}
+_ALERT_STYLES = {"firing": "black on yellow", "resolved": "black on green"}
+_OTHERWISE = "bold magenta"
+_USUAL_STATUS = frozenset({"", "succeeded", "failed", "stopped"})
+_WORTH_A_REFERENCE = 160
+"""Characters from which on a text that is told elsewhere is only referred to."""
+_UNTITLED = frozenset({"said"})
+"""Passages that need no label."""
+
+
+def draw(timeline: Timeline, console: Console, *, zone: tzinfo | None, longest: int | None = LONGEST) -> None:
+    """Write all of it. `zone`: the times' zone, None for the local one; `longest`: None shows texts in full."""
+    page = _Page(Pen(console, zone, longest), timeline)
+    page.title()
+    for turn in timeline.turns:
+        page.turn(turn)
+    page.end()
+
+
+class _Page:
+    """One timeline on its way to the console."""
+
+    def __init__(self, pen: Pen, timeline: Timeline) -> None:
+        self._pen, self._timeline = pen, timeline
+        self._full = pen.longest is None
+        self._details = 0
+        self._told: dict[str, str] = {}
+        """Long texts that frame the turn, and where they are told: steps need not repeat them."""
+
+    # -- before and after the turns
+
+    def title(self) -> None:
+        """What is shown, and how to read its times."""
+        timeline, pen = self._timeline, self._pen
+        whole = timeline.matched == "conversation"
+        title = Text.assemble((f"{timeline.matched.capitalize()} ", "bold"), (one_line(timeline.id), "bold"))
+        pen.hanging("", "  ", title)
+        if whole:
+            several = timeline.totals.turns > 1
+            facts = [words.plural(timeline.totals.turns, "turn"), *words.totals_words(timeline.totals)]
+            pen.packed("", "  ", Text(""), [Text(fact) for fact in facts[: None if several else 1]])
+        elif timeline.conversation_id:
+            number = timeline.turns[0].number if timeline.turns else 0
+            place = f"turn {number:,} of {timeline.conversation_turns:,} of the conversation "
+            pen.hanging("", "  ", Text.assemble(place, one_line(timeline.conversation_id)))
+        if timeline.turns:
+            zone = words.zone_text(timeline.turns[0].outcome.started_at, pen.zone)
+            note = f"Times: {zone}; ~ marks what was worked out, as Dify kept no time."
+            pen.hanging("", "  ", Text(note))
+
+    def end(self) -> None:
+        """What was left out, if anything."""
+        pen = self._pen
+        said = []
+        if pen.left_out_texts:
+            said.append(f"{words.plural(pen.left_out_chars, 'character')} of long texts")
+        if self._details and not self._full:
+            said.append(f"{words.plural(self._details, 'text')} in the form that Dify kept")
+        if said:
+            pen.blank()
+            pen.hanging("", "  ", Text(f"Left out: {' and '.join(said)}. --full shows all."))
+        if not self._timeline.content:
+            pen.blank()
+            pen.hanging("", "  ", Text("Texts were left out, as --no-content asks."))
+
+    # -- one turn
+
+    def turn(self, turn: Turn) -> None:
+        """A turn from its header to its totals."""
+        self._told = {} if self._full else _told_around(turn)
+        self._header(turn)
+        self._said("Question" if turn.whose.message_id else "Inputs", turn.question, "")
+        if self._full:
+            self._passages(f"  {self._pen.signs.bar}", turn.prompts)
+        else:
+            self._details += len(turn.prompts)
+        self._moments(turn.moments, turn)
+        self._said("Answer" if turn.whose.message_id else "Outputs", turn.answer, "")
+        self._said("Error", turn.error, "red")
+        if turn.afterwards:
+            self._heading("Afterwards")
+            self._moments(turn.afterwards, turn, first=False)
+        self._gaps(turn.gaps)
+        self._totals(turn)
+
+    def _header(self, turn: Turn) -> None:
+        pen, outcome, whose = self._pen, turn.outcome, turn.whose
+        place = f"Turn {turn.number:,} of {self._timeline.conversation_turns:,}"
+        pen.blank()
+        pen.rule(Text(place if whose.conversation_id else "Workflow run" if whose.run_id else "Turn", "bold"))
+        source = f", through {one_line(whose.invoke_from)}" if whose.invoke_from else ""
+        app = (one_line(whose.app_name or whose.app_id), "bold")
+        pen.fact("App", Text.assemble(app, f" ({one_line(whose.mode)}){source}"))
+        style = _TURN_STYLES.get(outcome.status, _OTHERWISE)
+        pen.fact("Status", Text(words.status_words(outcome, turn.totals), style))
+        for label, text in self._header_facts(turn):
+            pen.fact(label, Text(text))
+
+    def _ended(self, turn: Turn) -> str:
+        outcome = turn.outcome
+        if outcome.ended_at is None or outcome.duration_s is None:
+            return ""
+        sign = "~" if outcome.estimated else ""
+        said = f"{sign}{words.date_text(outcome.ended_at, self._pen.zone)}"
+        if outcome.status == "abandoned":
+            return said
+        said += f", after {sign}{words.duration_text(outcome.duration_s)}"
+        if outcome.first_token_s is not None:
+            said += f", first token after {words.duration_text(outcome.first_token_s)}"
+        return said
+
+    def _header_facts(self, turn: Turn) -> Iterator[tuple[str, str]]:
+        whose, outcome = turn.whose, turn.outcome
+        version = f"version {whose.workflow_version}" if whose.workflow_version else ""
+        facts = (
+            ("Started", words.date_text(outcome.started_at, self._pen.zone)),
+            ("Last sign" if outcome.status == "abandoned" else "Ended", self._ended(turn)),
+            ("Used", ", ".join(words.used_words(turn.totals.used))),
+            ("Model", _named(outcome.model_name, outcome.model_provider)),
+            ("Workflow", _named(whose.workflow_id, version)),
+            ("User", _user(turn)),
+            ("Conversation", one_line(whose.conversation_id)),
+            ("Message", one_line(whose.message_id)),
+            ("Run", one_line(whose.run_id)),
+            ("Trace", whose.trace_id),
+            ("Record", f"its end was {words.revised(outcome.revisions)}" if outcome.revisions else ""),
+        )
+        return ((label, text) for label, text in facts if text)
+
+    def _said(self, label: str, passage: Passage | None, style: str) -> None:
+        """One of the texts that frame the turn."""
+        if passage is None or passage.state == "withheld":
+            return
+        self._heading(label)
+        self._text(f"  {self._pen.signs.bar}", Text(), passage, style)
+
+    def _heading(self, label: str) -> None:
+        self._pen.blank()
+        self._pen.hanging("  ", "  ", Text(label, "bold"))
+
+    def _totals(self, turn: Turn) -> None:
+        said = words.totals_words(turn.totals)
+        if said:
+            self._pen.blank()
+            facts = [Text(fact) for fact in said]
+            self._pen.packed("  ", "          ", Text("Totals", "bold"), facts)
+
+    def _gaps(self, gaps: Sequence[Gap]) -> None:
+        if gaps:
+            self._heading("Not known")
+        for gap in gaps:
+            at = words.date_text(gap.at, self._pen.zone) if gap.at is not None else ""
+            self._pen.hanging("  ? ", "    ", Text(words.gap_words(gap, at), "magenta"))
+            if gap.what or gap.reason:
+                self._pen.hanging("      ", "      ", Text(f"{one_line(gap.what)}: {one_line(gap.reason)}"))
+            self._pen.list_ids("      ", gap.steps)
+
+    # -- what happened
+
+    def _moments(self, moments: Sequence[Moment], turn: Turn, *, first: bool = True) -> None:
+        if moments and first:
+            self._heading("What happened")
+        for moment in moments:
+            self._moment(moment, "", turn)
+
+    def _moment(self, moment: Moment, guide: str, turn: Turn) -> None:
+        if isinstance(moment, Step):
+            self._step(moment, guide, turn)
+        elif isinstance(moment, Round):
+            self._pen.hanging(f"{self._pen.gutter()}{guide}", "", Text(f"round {moment.index}", "cyan"))
+            for inner in moment.moments:
+                self._moment(inner, guide + self._pen.signs.bar, turn)
+        else:
+            self._alert(moment, guide)
+
+    def _step(self, step: Step, guide: str, turn: Turn) -> None:
+        pen = self._pen
+        within = f"{pen.gutter()}{guide}{pen.signs.bar}"
+        first = f"{pen.gutter(step.started_at, estimated=step.estimated)}{guide}"
+        pen.packed(first, f"{within}  ", self._head(step), _facts(step))
+        for note in self._notes(step, turn):
+            pen.hanging(within, f"{within}  ", Text(note))
+        self._passages(within, step.passages)
+        self._documents(within, step)
+        for moment in step.moments:
+            self._moment(moment, guide + pen.signs.bar, turn)
+
+    def _head(self, step: Step) -> Text:
+        """How it ended, as a sign; kind and name."""
+        sign = Text(getattr(self._pen.signs, step.status), _STATUS_STYLES[step.status])
+        title = _bracketed(step.title) if step.title != step.name else ""
+        return Text.assemble(sign, f" {one_line(words.kind_words(step))} ", (one_line(step.name), "bold"), title)
+
+    def _notes(self, step: Step, turn: Turn) -> Iterator[str]:
+        """What else is to be said of a step."""
+        tool, clock = step.tool, self._pen.zone
+        if tool is not None and (tool.provider or tool.provider_type):
+            yield f"provider {one_line(tool.provider)}{_bracketed(tool.provider_type)}"
+        if tool is not None and not tool.known:
+            yield "the app has no such tool: the model made the name up"
+        if tool is not None and tool.calls > 1:
+            yield f"called {tool.calls} times in this step, of which Dify keeps one result"
+        if step.model_provider and step.model_provider != turn.outcome.model_provider:
+            yield f"provider {one_line(step.model_provider)}"
+        if step.dataset_id and step.dataset_id != step.name:
+            yield f"knowledge base {one_line(step.dataset_id)}"
+        if step.first_token_s is not None:
+            yield f"first token after {words.duration_text(step.first_token_s)}"
+        for number, attempt in enumerate(step.attempts, 1):
+            outcome = one_line(attempt.error_type) or "how it ended is not known"
+            yield f"attempt {number} ({words.clock_text(attempt.at, clock)}): {outcome}"
+        yield from _record_notes(step)
+
+    def _passages(self, indent: str, passages: Sequence[Passage]) -> None:
+        for passage in passages:
+            if passage.detail and not self._full:
+                self._details += passage.state == "kept"
+                continue
+            if passage.text in self._told:
+                self._bracket(indent, _label(passage), self._told[passage.text])
+                continue
+            style = "red" if passage.name == "error" else ""
+            self._text(indent, _label(passage), passage, style)
+
+    def _text(self, indent: str, label: Text, passage: Passage, style: str) -> None:
+        if passage.state == "kept":
+            self._pen.block(indent, label, passage.text, style)
+        elif passage.state == "erased":
+            self._bracket(indent, label, "erased from the journal")
+
+    def _bracket(self, indent: str, label: Text, said: str) -> None:
+        """Something of ours in the place of a text."""
+        self._pen.hanging(indent, indent, Text.assemble(label, "  " if label else "", (f"[{said}]", "magenta")))
+
+    def _documents(self, indent: str, step: Step) -> None:
+        for number, document in enumerate(step.documents, 1):
+            score = "" if document.score is None else f"score {document.score:.3g}"
+            facts = [one_line(part) for part in (document.title, document.dataset, score) if part]
+            label = Text.assemble((f"{number}.", "cyan"), " " if facts else "", ", ".join(facts))
+            self._pen.block(indent, label, document.text)
+
+    def _alert(self, alert: Alert, guide: str) -> None:
+        pen = self._pen
+        within = f"{pen.gutter()}{guide}{pen.signs.bar}"
+        padding = " " if pen.in_colour else ""
+        badge = Text(f"{padding}ALERT {one_line(alert.now)}{padding}", _ALERT_STYLES.get(alert.now, _OTHERWISE))
+        head = Text.assemble((pen.signs.alert, _OTHERWISE), " ", badge)
+        rule = Text.assemble((one_line(alert.rule), "bold"), _bracketed(alert.severity))
+        pen.packed(f"{pen.gutter(alert.at)}{guide}", f"{within}  ", head, [rule])
+        pen.block(within, Text(), alert.summary)
+        pen.hanging(within, f"{within}  ", Text(", ".join(words.alert_words(alert))))
+
+
+def _told_around(turn: Turn) -> dict[str, str]:
+    told = {}
+    chat = bool(turn.whose.message_id)
+    if turn.answer is not None:
+        told[turn.answer.text] = f"the same as the {'answer' if chat else 'outputs'} below"
+    if turn.question is not None:
+        told[turn.question.text] = f"the same as the {'question' if chat else 'inputs'} above"
+    return {text: where for text, where in told.items() if len(text) > _WORTH_A_REFERENCE}
+
+
+def _facts(step: Step) -> list[Text]:
+    """How it ended where that needs saying, how long it took, what it found and used."""
+    ended = words.step_words(step)
+    found = step.documents_found
+    facts = [Text(f"{'~' if step.estimated else ''}{words.duration_text(step.duration_s)}")]
+    facts += [] if found is None else [Text(words.plural(found, "document"))]
+    facts += [Text(fact) for fact in words.used_briefly(step.used)] if step.used else []
+    return [*([Text(ended, _STATUS_STYLES[step.status])] if ended else []), *facts]
+
+
+def _label(passage: Passage) -> Text:
+    if passage.name in _UNTITLED and passage.state == "kept":
+        return Text()
+    note = f" {one_line(passage.note)}" if passage.note else ""
+    return Text(f"{passage.name}{note}", "cyan")
+
+
+def _record_notes(step: Step) -> Iterator[str]:
+    """What is to be said of a step's record."""
+    if step.dify_status not in _USUAL_STATUS:
+        yield f"Dify's status: {one_line(step.dify_status)}"
+    if step.provisional:
+        yield "recorded while the turn ran: its times may still change"
+    if step.revisions:
+        yield words.revised(step.revisions)
+
+
+def _named(name: str, more: str) -> str:
+    return f"{one_line(name)}{_bracketed(more)}" if name else ""
+
+
+def _bracketed(text: str) -> str:
+    return f" ({one_line(text)})" if text else ""
+
+
+def _user(turn: Turn) -> str:
+    """The pseudonym, and the true id where it is still there and may be shown."""
+    known = turn.user_id
+    if known is None or known.state == "withheld":
+        return one_line(turn.whose.user)
+    true = one_line(known.text) if known.state == "kept" else "true id erased from the journal"
+    return f"{one_line(turn.whose.user)} ({true})"
