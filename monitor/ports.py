@@ -268,6 +268,10 @@ class Journal(Protocol):
         """The next events behind the consumer's cursor: at most `limit`, about `max_bytes`, at least one."""
         ...
 
+    def scan(self, position: int, *, limit: int, kinds: Collection[str], content: bool, max_bytes: int = ...) -> Batch:
+        """The events from a position on, as `read` gives them, for those who only look and have no cursor."""
+        ...
+
     def cursor(self, consumer: str) -> tuple[int, str]:
         """Position and last committed state of a consumer; (0, '') when it is new."""
         ...

@@ -12,13 +12,12 @@ from monitor.errors import Retryable
 from monitor.metrics.exposition import dify_text
 from monitor.metrics.projection import CONSUMER, MAX_SERIES, MetricsProjection
 from monitor.normalise.measures import KINDS
-from monitor.ports import Batch, Journal
+from monitor.ports import Journal
 
 __all__ = ["print_metrics"]
 
 _ATTEMPTS = 20
-_MAX_BYTES = 1 << 40
-"""No bound: one reading is all there is, as the cursor stays where it is."""
+_EVENTS = 2_000
 
 
 def print_metrics(journal: Journal, out: TextIO, *, max_series: int = MAX_SERIES) -> None:
@@ -27,21 +26,21 @@ def print_metrics(journal: Journal, out: TextIO, *, max_series: int = MAX_SERIES
     Raises Retryable where the sidecar is only just catching up, and JournalError.
     """
     series = MetricsProjection(max_series=max_series)
-    batch = _read(journal, series)
-    if batch.behind:
-        raise Retryable("the metrics are far behind the journal: let `monitor run --once` catch up, then ask again")
-    series.apply(batch.events)
-    series.adopt()
+    position = _load(journal, series)
+    behind = True
+    while behind:
+        batch = journal.scan(position, limit=_EVENTS, kinds=KINDS, content=False)
+        series.apply(batch.events)
+        series.adopt()
+        position, behind = batch.position, batch.behind
     out.write(dify_text(series.snapshot(), openmetrics=False))
 
 
-def _read(journal: Journal, series: MetricsProjection) -> Batch:
-    """Load what was counted, and return what was not: both as of one moment, though a sidecar may commit between."""
+def _load(journal: Journal, series: MetricsProjection) -> int:
+    """Load what was counted, and return up to where: both as of one moment, though a sidecar may commit between."""
     for _ in range(_ATTEMPTS):
-        before = journal.cursor(CONSUMER)
+        before, _state = journal.cursor(CONSUMER)
         series.load(journal.projected(CONSUMER))
-        room = max(1, journal.head() - before[0])
-        batch = journal.read(CONSUMER, limit=room, kinds=KINDS, content=False, max_bytes=_MAX_BYTES)
-        if journal.cursor(CONSUMER) == before:
-            return batch
+        if journal.cursor(CONSUMER)[0] == before:
+            return before
     raise Retryable("the sidecar is catching up too fast to be read beside it: ask again in a moment")

@@ -155,10 +155,18 @@ class SqliteJournal:
 
         A batch may be empty and still move on, past events of other kinds.
         """
+        start, _ = self.cursor(consumer)
+        return self.scan(start, limit=limit, kinds=kinds, content=content, max_bytes=max_bytes)
+
+    def scan(
+        self, position: int, *, limit: int, kinds: Collection[str], content: bool, max_bytes: int = BATCH_BYTES
+    ) -> Batch:
+        """The events from a position on, as `read` gives them, for those who only look and have no cursor."""
         head = self.head()
         with self._readers.connection() as connection:
-            start, _ = consumers.cursor_of(connection, consumer)
-            return next_batch(connection, start, head, limit=limit, kinds=kinds, content=content, max_bytes=max_bytes)
+            return next_batch(
+                connection, position, head, limit=limit, kinds=kinds, content=content, max_bytes=max_bytes
+            )
 
     def cursor(self, consumer: str) -> tuple[int, str]:
         """Position and last committed state of a consumer; (0, '') when it is new."""

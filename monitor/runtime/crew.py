@@ -76,12 +76,7 @@ class _Hiring:
         couriers = self._couriers()
         for courier in couriers:
             courier.start()  # before the first page, so that a channel hears of all that follows and of nothing before
-        shippers = self._shippers()
-        self._own.watch_journal(self._journal, [w.name for w in _named(shippers, couriers)], self._house.clock)
-        self._own.watch_sources(
-            lambda: {p.name.removeprefix("source:"): a for p in pollers if (a := p.behind_s()) is not None}
-        )
-        return Crew(
+        crew = Crew(
             clock=self._house.clock,
             journal=self._journal,
             own=self._own,
@@ -89,9 +84,13 @@ class _Hiring:
             poll_every_s=tuple(_seconds(config, "poll_interval") for config in self._house.configs["sources"]),
             projector=self._projector(pollers),
             evaluator=self._evaluator(),
-            shippers=shippers,
+            shippers=self._shippers(),
             couriers=couriers,
         )
+        consumers = [worker.name for worker in (*crew.folding(), *crew.delivering())]
+        self._own.watch_journal(self._journal, consumers, self._house.clock)
+        self._own.watch_sources(lambda: _ages_s(pollers))
+        return crew
 
     def _pollers(self) -> tuple[Poller, ...]:
         return tuple(
@@ -159,8 +158,9 @@ class _Hiring:
         )
 
 
-def _named(*groups: tuple[Worker, ...]) -> list[Worker]:
-    return [worker for group in groups for worker in group]
+def _ages_s(pollers: tuple[Poller, ...]) -> dict[str, float]:
+    ages = {poller.name.removeprefix("source:"): poller.behind_s() for poller in pollers}
+    return {name: age_s for name, age_s in ages.items() if age_s is not None}
 
 
 def _seconds(config: AdapterConfig, name: str) -> float:

@@ -36,7 +36,7 @@ _NOTHING_KNOWN = Finding("no_data")
 class Evaluator:
     """Implements `monitor.runtime.worker.Worker`. Reads what is known from the journal when it is built."""
 
-    name = "evaluator"
+    name = CONSUMER
 
     def __init__(
         self,

@@ -201,7 +201,8 @@ class Supervisor:
             if outcome.retry_in_s is not None:
                 self._crew.clock.wait(self._stop, outcome.retry_in_s)
             else:
-                self._crew.journal.wait(seen, self._stop, min(_IDLE_S, outcome.due_in_s or _IDLE_S))
+                due_s = _IDLE_S if outcome.due_in_s is None else outcome.due_in_s
+                self._crew.journal.wait(seen, self._stop, min(_IDLE_S, due_s))
 
     # -- how it is
 

@@ -75,11 +75,17 @@ class MemoryJournal:
         max_bytes: int = _BATCH_BYTES,
     ) -> Batch:
         """The next events behind the consumer's cursor, at most `limit` and about `max_bytes`, but at least one."""
+        start, _ = self.cursor(consumer)
+        return self.scan(start, limit=limit, kinds=kinds, content=content, max_bytes=max_bytes)
+
+    def scan(
+        self, position: int, *, limit: int, kinds: Collection[str], content: bool, max_bytes: int = _BATCH_BYTES
+    ) -> Batch:
+        """The events from a position on, as `read` gives them, for those who only look and have no cursor."""
         with self._grown:
-            start, _ = self.cursor(consumer)
             taken: list[Recorded] = []
             room = max_bytes
-            for recorded in self._events[start:]:
+            for recorded in self._events[position:]:
                 if kind_of(recorded.event.body) in kinds:
                     room -= _weight(recorded, content=content)
                     if taken and (len(taken) >= limit or room < 0):

@@ -1,4 +1,4 @@
-# ruff: noqa: S101 - laws are tests
+
 """The laws of `monitor.ports.Rule`, one test each. A test class inherits them and brings a fixture `case`.
 
 Written for pytest and shipped, so that a rule kind that lives elsewhere is held to the same laws.

@@ -167,9 +167,7 @@ def retrieval_step(turn: TurnRef | None = None, position: int = 1, **changes: An
     return _step(turn or turn_ref(), position, fields, changes)
 
 
-def node_step(
-    turn: TurnRef | None = None, position: int = 1, node_type: str = "code", **changes: Any
-) -> Step:
+def node_step(turn: TurnRef | None = None, position: int = 1, node_type: str = "code", **changes: Any) -> Step:
     """A workflow node of any type but those with a builder of their own."""
     ref = turn or chatflow_ref()
     node = Node(

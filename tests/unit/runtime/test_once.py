@@ -1,0 +1,88 @@
+"""`--once`: to the end, and an exit code that says how it went."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from monitor.errors import Retryable
+from monitor.runtime.once import DELIVERED, NOT_DELIVERED, NOT_READ, run_once
+from monitor.runtime.worker import Outcome
+from monitor.testing.clock import HandClock
+from monitor.testing.journal import MemoryJournal
+
+_DOWN = Outcome(retry_in_s=60.0, error=Retryable("refused"))
+
+
+class ScriptedWorker:
+    """Says what it is told to say, then that there is nothing to do."""
+
+    def __init__(self, name: str, *outcomes: Outcome, always: Outcome | None = None) -> None:
+        self.name = name
+        self.steps = 0
+        self._outcomes, self._always = list(outcomes), always
+
+    def step(self) -> Outcome:
+        self.steps += 1
+        if self._always is not None:
+            return self._always
+        return self._outcomes.pop(0) if self._outcomes else Outcome()
+
+
+def _crew(
+    sources: list[ScriptedWorker], folding: list[ScriptedWorker], delivering: list[ScriptedWorker]
+) -> Any:  # a crew is wide, and only this much of it is used
+    clock = HandClock()
+    return SimpleNamespace(
+        clock=clock,
+        journal=MemoryJournal(clock),
+        pollers=sources,
+        folding=lambda: folding,
+        delivering=lambda: delivering,
+    )
+
+
+def _run(sources: list[ScriptedWorker], delivering: list[ScriptedWorker]) -> int:
+    return run_once(_crew(sources, [ScriptedWorker("metrics")], delivering), threading.Event())
+
+
+def test_all_read_and_delivered_is_0() -> None:
+    source = ScriptedWorker("source:a", Outcome(progressed=True), Outcome(progressed=True))
+    sink = ScriptedWorker("sink:a", Outcome(progressed=True), Outcome(progressed=True))
+    assert _run([source], [sink]) == DELIVERED
+    assert source.steps == 3
+
+
+def test_a_dead_sink_is_3_and_keeps_no_other_from_its_end() -> None:
+    living = ScriptedWorker("sink:b", *[Outcome(progressed=True)] * 50)
+    assert _run([ScriptedWorker("source:a")], [ScriptedWorker("sink:a", always=_DOWN), living]) == NOT_DELIVERED
+    assert living.steps >= 51
+
+
+def test_an_unread_source_is_4_even_where_a_sink_is_dead_too() -> None:
+    dead = ScriptedWorker("source:a", always=_DOWN)
+    assert _run([dead], [ScriptedWorker("sink:a", always=_DOWN)]) == NOT_READ
+    assert dead.steps == 3
+
+
+def test_a_failure_that_passes_is_no_failure() -> None:
+    assert _run([ScriptedWorker("source:a", _DOWN, _DOWN, Outcome(progressed=True), _DOWN, _DOWN)], []) == DELIVERED
+
+
+def test_a_defect_in_a_worker_is_not_swallowed() -> None:
+    class Broken(ScriptedWorker):
+        def step(self) -> Outcome:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        _run([ScriptedWorker("source:a")], [Broken("sink:a")])
+
+
+def test_an_interrupted_run_says_that_it_was_not_read() -> None:
+    stop = threading.Event()
+    stop.set()
+    crew = _crew([ScriptedWorker("source:a")], [ScriptedWorker("metrics")], [])
+    assert run_once(crew, stop) == NOT_READ
