@@ -23,7 +23,7 @@ def command(config_file: Path | None, journal_folder: Path | None) -> None:
 
     The journal is only read, beside a running `monitor run` or without one.
     """
-    settings = load_config(config_file).settings
+    settings = load_config(config_file, adapters=False).settings
     folder = journal_folder or settings.journal.path
     with SqliteJournal.open(folder, SystemClock(), read_only=True) as journal:
         print_metrics(journal, sys.stdout, max_series=settings.metrics.max_series_per_metric)

@@ -39,11 +39,14 @@ journal_option = click.option(
 )
 
 
-def load_config(config_file: Path | None) -> Loaded:
-    """Settings from the file and this process's environment. Raises ConfigError."""
+def load_config(config_file: Path | None, *, adapters: bool = True) -> Loaded:
+    """Settings from the file and this process's environment. Raises ConfigError.
+
+    `adapters=False` for commands that only look into the journal: they need no secret of a source or a sink.
+    """
     from monitor.config import load  # noqa: PLC0415 - `monitor --help` must not pay for pydantic
 
-    return load(config_file, os.environ)
+    return load(config_file, os.environ, adapters=adapters)
 
 
 def exit_code(error: MonitorError) -> int:

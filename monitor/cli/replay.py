@@ -102,7 +102,7 @@ def _folder(config_file: Path | None, named: Path | None) -> Path:
     """The journal's folder. The configuration is only asked where it is not named."""
     if named is not None and config_file is not None:
         raise click.UsageError("--journal names the journal's folder: --config has nothing to add.")
-    return named or load_config(config_file).settings.journal.path
+    return named or load_config(config_file, adapters=False).settings.journal.path
 
 
 def _console() -> Console:

@@ -26,6 +26,7 @@ __all__ = ["SEARCH_PATHS", "Loaded", "find_file", "load"]
 SEARCH_PATHS = (Path("monitor.yaml"), Path("/etc/dify-monitor/monitor.yaml"))
 """Where the configuration is looked for when none is named; the first that exists is taken."""
 
+_ADAPTERS = frozenset({"sources", "sinks", "notifiers"})
 _DATABASE_VARIABLE = "DIFY_DB_URL"
 _OTLP_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
@@ -39,10 +40,16 @@ class Loaded(msgspec.Struct, frozen=True):
     """What is no mistake but may not be what the user meant."""
 
 
-def load(file: Path | None, environ: Mapping[str, str]) -> Loaded:
-    """Read the configuration from `file` (None: look for one) and the environment. Raises ConfigError."""
+def load(file: Path | None, environ: Mapping[str, str], *, adapters: bool = True) -> Loaded:
+    """Read the configuration from `file` (None: look for one) and the environment. Raises ConfigError.
+
+    `adapters=False` leaves sources, sinks and notifiers out, for those who only look into the journal: on their
+    machine the secrets that those sections name may not be there.
+    """
     path = find_file(file, environ)
     data, lines = read_yaml(path) if path is not None else ({}, {})
+    if not adapters:
+        data = {key: value for key, value in data.items() if key not in _ADAPTERS}
     places = Places(file=str(path or ""), lines=lines)
     interpolation = Interpolation(environ, places)
     resolved = interpolation.resolve({key: value for key, value in data.items() if value is not None})

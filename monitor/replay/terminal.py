@@ -214,7 +214,7 @@ class _Page:
         """How it ended, as a sign; kind and name."""
         sign = Text(getattr(self._pen.signs, step.status), _STATUS_STYLES[step.status])
         title = _bracketed(step.title) if step.title != step.name else ""
-        return Text.assemble(sign, f" {one_line(words.kind_words(step))} ", (one_line(step.name), "bold"), title)
+        return Text.assemble(sign, f" {words.kind_words(step)} ", (one_line(step.name), "bold"), title)
 
     def _notes(self, step: Step, turn: Turn) -> Iterator[str]:
         """What else is to be said of a step."""

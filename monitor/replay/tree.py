@@ -39,11 +39,13 @@ def strays(leaves: Sequence[Leaf]) -> frozenset[str]:
 def tree_of(leaves: Sequence[Leaf], alerts: Sequence[Alert]) -> tuple[Moment, ...]:
     """All of it. An alert change stands right behind the step that caused it, else where its time puts it."""
     astray = strays(leaves)
+    top: list[Leaf] = []
     inside: defaultdict[str, list[Leaf]] = defaultdict(list)
     for leaf in sorted(leaves, key=lambda leaf: leaf.order):
-        inside["" if leaf.step.id in astray else leaf.step.parent_id].append(leaf)
+        stands_at_top = not leaf.step.parent_id or leaf.step.id in astray
+        (top if stands_at_top else inside[leaf.step.parent_id]).append(leaf)
     caused, others = _by_cause(leaves, alerts)
-    return tuple(_merged(inside[""], _Branches(inside, caused), others))
+    return tuple(_merged(top, _Branches(inside, caused), others))
 
 
 class _Branches:

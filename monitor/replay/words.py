@@ -1,13 +1,14 @@
 """A timeline's facts in plain English: how something ended, how long it took, what is missing. Pure.
 
-The words are the same in every view. Names that come from Dify never pass through here, but for error types and
-reasons, which are a few words of ours.
+The words are the same in every view. What in them comes from records (error types, currencies, kinds of node) is made
+fit to be shown.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, tzinfo
 
+from monitor.replay.plain import one_line
 from monitor.replay.nouns import Alert, Gap, Money, Outcome, Step, Totals, Used
 
 __all__ = [
@@ -100,7 +101,7 @@ def _offset(local: datetime) -> str:
 
 def money_text(cost: tuple[Money, ...]) -> str:
     """Such as `0.0098025 USD`, amounts of several currencies joined by `+`."""
-    return " + ".join(f"{money.amount} {money.currency}".strip() for money in cost)
+    return " + ".join(one_line(f"{money.amount} {money.currency}") for money in cost)
 
 
 def used_words(used: Used) -> list[str]:
@@ -152,8 +153,8 @@ def _failed(totals: Totals) -> str:
 def kind_words(step: Step) -> str:
     """What kind of step it is: our word, or Dify's for a node that we have none for."""
     if step.kind == "llm" and step.node_type not in {"", "llm"}:
-        return f"Model ({step.node_type})"
-    return _KINDS[step.kind] if step.kind != "node" else step.node_type or "Node"
+        return f"Model ({one_line(step.node_type)})"
+    return _KINDS[step.kind] if step.kind != "node" else one_line(step.node_type) or "Node"
 
 
 def step_words(step: Step) -> str:
@@ -167,7 +168,7 @@ def step_words(step: Step) -> str:
 
 
 def _error_words(error_type: str) -> str:
-    return "unclassified error" if error_type == "_OTHER" else error_type
+    return "unclassified error" if error_type == "_OTHER" else one_line(error_type)
 
 
 def revised(times: int) -> str:
@@ -177,7 +178,7 @@ def revised(times: int) -> str:
 
 def alert_words(alert: Alert) -> list[str]:
     """What is to be said of an alert's change beside rule and summary."""
-    said = [_REASONS.get(alert.reason, alert.reason.replace("_", " "))]
+    said = [_REASONS.get(alert.reason, one_line(alert.reason.replace("_", " ")))]
     here, rest = len(alert.steps), alert.steps_elsewhere
     if here:
         said.append(f"rests on {plural(here + rest, 'step')}, {'all' if not rest else f'{here:,}'} of this turn")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import msgspec
 import structlog
 
-from monitor.errors import MonitorError
+from monitor.errors import MonitorError, Retryable
 from monitor.runtime.crew import Crew
 from monitor.runtime.worker import Worker
 
@@ -94,7 +94,7 @@ def _to_its_end(crew: Crew, worker: Worker, stop: threading.Event) -> _Unfinishe
             return None
         else:
             failures += 1
-            if failures >= _TRIES:
+            if failures >= _TRIES or not isinstance(outcome.error, Retryable):  # rights and room do not come by waiting
                 return _Unfinished(worker.name, outcome.error)
             crew.clock.wait(stop, min(outcome.retry_in_s or 0.0, _LONGEST_WAIT_S))
     return _Unfinished(worker.name, None)

@@ -186,3 +186,16 @@ def test_places_go_to_the_nearest_thing_that_is_written():
     assert places.where(("b", "c")) == "C"
     assert Places().where(("a",)) == ""
     assert path_text(("sinks", 1, "endpoint")) == "sinks[1].endpoint"
+
+
+def test_who_only_looks_into_the_journal_needs_no_secret(tmp_path):
+    """`monitor metrics` and `monitor replay` run where the database's variable is not set."""
+    file = tmp_path / "monitor.yaml"
+    file.write_text(
+        "journal: {path: /data/j}\nsources: [{type: dify_database, url: '${NOT_SET_HERE}'}]\n", encoding="utf-8"
+    )
+    with pytest.raises(ConfigError):
+        load(file, {})
+    loaded = load(file, {}, adapters=False)
+    assert loaded.settings.journal.path == Path("/data/j")
+    assert loaded.settings.sources == ()
