@@ -7,7 +7,8 @@ https://opentelemetry.io/docs/specs/otel/protocol/file-exporter/ and .../otlp/#j
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from functools import lru_cache
+from typing import Final
 
 import msgspec
 
@@ -22,52 +23,80 @@ _KINDS: Final = {"INTERNAL": 1, "CLIENT": 3}
 _STATUS_ERROR = 2
 _FLAGS = 0x100
 """It is known that the parent is not remote (SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK)."""
+_REMEMBERED_CHARS = 64
+"""Longer values are seldom seen twice."""
+
+_json = msgspec.json.Encoder().encode
 
 
 class Lines:
-    """Encodes spans under one resource; everything but the span is encoded once."""
+    """Encodes spans under one resource; everything but the span is encoded once.
+
+    The bytes are put together by hand, twice as fast as by way of dictionaries: this is where most of a file sink's
+    time goes.
+    """
 
     def __init__(self, resource: Mapping[str, str]) -> None:
-        self._encode = msgspec.json.Encoder().encode
-        described = self._encode({"attributes": _attributes(resource)})
-        scope = self._encode({"name": SCOPE_NAME, "version": __version__})
-        self._before = (
-            b'{"resourceSpans":[{"resource":' + described + b',"scopeSpans":[{"scope":' + scope + b',"spans":['
+        scope = _json({"name": SCOPE_NAME, "version": __version__})
+        self._before = b"".join(
+            (
+                b'{"resourceSpans":[{"resource":{"attributes":[',
+                _attributes(resource),
+                b']},"scopeSpans":[{"scope":',
+                scope,
+                b',"spans":[',
+            )
         )
-        self._after = b'],"schemaUrl":' + self._encode(SCHEMA_URL) + b"}]}]}\n"
+        self._after = b'],"schemaUrl":' + _json(SCHEMA_URL) + b"}]}]}\n"
 
     def encode(self, span: Span) -> bytes:
         """The span's line, newline included."""
-        return self._before + self._encode(_span(span)) + self._after
+        return b"".join((self._before, _span(span), self._after))
 
 
-def _span(span: Span) -> dict[str, Any]:
-    found: dict[str, Any] = {"traceId": span.trace_id, "spanId": span.span_id}
-    if span.parent_id:
-        found["parentSpanId"] = span.parent_id
-    found["name"] = span.name
-    found["kind"] = _KINDS[span.kind]
-    found["startTimeUnixNano"] = str(span.start_ns)
-    found["endTimeUnixNano"] = str(span.end_ns)
-    found["attributes"] = _attributes(span.attributes)
-    if span.events:
-        found["events"] = [_event(event) for event in span.events]
-    found["status"] = {} if span.error is None else {"code": _STATUS_ERROR, "message": span.error}
-    found["flags"] = _FLAGS
-    return found
+def _span(span: Span) -> bytes:
+    parent = b',"parentSpanId":"%b"' % span.parent_id.encode() if span.parent_id else b""
+    events = b',"events":[%b]' % b",".join(map(_event, span.events)) if span.events else b""
+    status = b"" if span.error is None else b'"code":%d,"message":%b' % (_STATUS_ERROR, _json(span.error))
+    return b"".join(
+        (
+            b'{"traceId":"%b","spanId":"%b"' % (span.trace_id.encode(), span.span_id.encode()),
+            parent,
+            b',"name":%b,"kind":%d' % (_json(span.name), _KINDS[span.kind]),
+            b',"startTimeUnixNano":"%d","endTimeUnixNano":"%d","attributes":[' % (span.start_ns, span.end_ns),
+            _attributes(span.attributes),
+            b"]",
+            events,
+            b',"status":{%b},"flags":%d}' % (status, _FLAGS),
+        )
+    )
 
 
-def _event(event: SpanEvent) -> dict[str, Any]:
-    return {"timeUnixNano": str(event.at), "name": event.name, "attributes": _attributes(event.attributes)}
+def _event(event: SpanEvent) -> bytes:
+    named = b'{"timeUnixNano":"%d","name":%b,"attributes":[' % (event.at, _json(event.name))
+    return b"".join((named, _attributes(event.attributes), b"]}"))
 
 
-def _attributes(values: Mapping[str, AttributeValue]) -> list[dict[str, Any]]:
-    return [{"key": name, "value": _value(value)} for name, value in values.items()]
+def _attributes(values: Mapping[str, AttributeValue]) -> bytes:
+    return b",".join([_attribute(name, value) for name, value in values.items()])
 
 
-def _value(value: AttributeValue) -> dict[str, Any]:
+def _attribute(name: str, value: AttributeValue) -> bytes:
     if isinstance(value, str):
-        return {"stringValue": value}
+        return _text(name, value) if len(value) <= _REMEMBERED_CHARS else _text.__wrapped__(name, value)
     if isinstance(value, bool):
-        return {"boolValue": value}
-    return {"intValue": str(value)} if isinstance(value, int) else {"doubleValue": value}
+        return b'%b"boolValue":%b}}' % (_key(name), _json(value))
+    if isinstance(value, int):
+        return b'%b"intValue":"%d"}}' % (_key(name), value)
+    return b'%b"doubleValue":%b}}' % (_key(name), _json(value))
+
+
+@lru_cache(maxsize=1024)
+def _key(name: str) -> bytes:
+    return b'{"key":%b,"value":{' % _json(name)
+
+
+@lru_cache(maxsize=8192)
+def _text(name: str, value: str) -> bytes:
+    """Remembered: most of a span's attributes say of which app, conversation and model it is."""
+    return b'%b"stringValue":%b}}' % (_key(name), _json(value))
