@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime, tzinfo
 
-from monitor.replay.plain import one_line
 from monitor.replay.nouns import Alert, Gap, Money, Outcome, Step, Totals, Used
+from monitor.replay.plain import one_line
 
 __all__ = [
     "alert_words",

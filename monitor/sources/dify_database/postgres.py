@@ -24,7 +24,7 @@ __all__ = ["PostgresTables"]
 
 _US = re.compile(r"\bus\(([\w.]+)\)")
 _US_SQL = (
-    r"(CASE WHEN isfinite(\1) THEN (extract(epoch FROM \1) * 1000000)::bigint"
+    r"(CASE WHEN isfinite(\1) AND \1 < '287000-01-01'::timestamp THEN (extract(epoch FROM \1) * 1000000)::bigint"
     r" WHEN \1 > 'epoch'::timestamp THEN 9000000000000000000 WHEN \1 IS NOT NULL THEN -9000000000000000000 END)"
 )
 _KEYS_AHEAD = 20

@@ -10,16 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from monitor.model import AlertChanged, Recorded, StepEnded, TurnEnded, TurnStarted
+from monitor.model import Recorded, StepEnded
 from monitor.model.stored import storable
 from monitor.replay import Timeline
 from monitor.replay.as_json import document
 from monitor.replay.figures import steps_in
-from monitor.replay.nouns import Alert
 from monitor.replay.timeline import VERSION
 from monitor.replay.turns import Records, turn_of
 from monitor.testing import strategies
-from tests.unit.replay.world import alert_event, page_of
+from tests.unit.replay.world import page_of
 
 
 def of_one_turn(found: list[Recorded]) -> list[Recorded]:
@@ -78,7 +77,7 @@ def test_its_json_reads_back_as_the_same(found, content):
     assert not any(unicodedata.category(char) == "Cc" for char in text if char != "\n")
 
 
-@given(records, st.sampled_from([40, 80, 120]), st.booleans())
+@given(records, st.sampled_from([60, 80, 120]), st.booleans())
 def test_nothing_acts_on_the_terminal_and_no_line_is_too_long(found, width, full):
     page = page_of(timeline(found), width=width, longest=None if full else 30)
     lines = page.split("\n")

@@ -1,0 +1,72 @@
+"""A replay says where it has holes."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.model import TurnStarted
+from monitor.testing import samples
+from tests.unit.replay.world import NOW, agent_turn, gap_event, journal_of, replay, shown, step_event
+
+TURN = samples.turn_ref(1)
+
+
+def gaps(records):
+    return [(gap.kind, gap.steps) for gap in shown(records).gaps]
+
+
+def test_a_whole_turn_has_none():
+    assert gaps(samples.agent_turn(1)) == []
+
+
+def test_a_missing_start():
+    assert gaps(samples.agent_turn(1)[1:]) == [("no_start", ())]
+
+
+def test_a_missing_end_tells_until_when_it_was_awaited():
+    (gap,) = shown(samples.agent_turn(1)[:-1]).gaps
+    assert gap.kind == "no_end"
+    assert gap.at.isoformat() == "2025-09-24T08:00:04+00:00"
+
+
+def test_steps_that_the_end_lists_and_the_journal_lacks():
+    records = samples.agent_turn(1)
+    lost = [records.pop(2), records.pop(1)]
+    ids = tuple(one.event.body.step.id for one in reversed(lost))
+    assert gaps(records) == [("missing_steps", ids)]
+
+
+def test_steps_that_came_after_the_end():
+    late = samples.tool_step(TURN, 9)
+    (turn,) = replay(journal_of(*agent_turn(1), step_event(TURN, late)), TURN.turn_id).turns
+    assert [(gap.kind, gap.steps) for gap in turn.gaps] == [("late_steps", (late.id,))]
+
+
+def test_a_step_whose_parent_is_missing():
+    records = samples.agent_turn(1)[:-1]
+    child = step_event(TURN, samples.tool_step(TURN, 5, parent_id="lost"))
+    (turn,) = replay(journal_of(*(one.event for one in records), child), TURN.turn_id).turns
+    assert [gap.kind for gap in turn.gaps] == ["lost_parent", "no_end"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"),
+    [
+        ("chat", "steps_not_told"),
+        ("completion", "steps_not_told"),
+        ("workflow", "no_steps"),
+        ("agent-chat", "no_steps"),
+    ],
+)
+def test_a_turn_without_steps_says_why(mode, kind):
+    ref = samples.turn_ref(1, mode=mode)
+    records = [samples.recorded(TurnStarted(turn=ref)), samples.recorded(samples.turn_ended(ref), seq=1)]
+    assert gaps(records) == [(kind, ())]
+
+
+def test_what_could_not_be_read():
+    journal = journal_of(*agent_turn(1), gap_event(TURN.turn_id))
+    (turn,) = replay(journal, TURN.turn_id).turns
+    (gap,) = turn.gaps
+    assert (gap.kind, gap.what, gap.reason) == ("unreadable", f"turn {TURN.turn_id}", "ValueError")
+    assert gap.at.timestamp() * 1e9 == NOW
