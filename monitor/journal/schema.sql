@@ -1,4 +1,5 @@
--- Layout 1 of the journal (PRAGMA user_version). Run once, in one transaction, on an empty database.
+-- Layout 2 of the journal (PRAGMA user_version). Run once, in one transaction, on an empty database. An older journal
+-- comes to the same by from_1.sql.
 
 -- What must be one number: `next_seq`, the position of the next event. It only grows, so that a position is never
 -- given twice, whatever is deleted.
@@ -20,6 +21,7 @@ CREATE TABLE events (
   leaf_hash     BLOB    NOT NULL
 );
 CREATE UNIQUE INDEX events_by_key ON events (key, revision);
+CREATE INDEX source_gaps ON events (seq) WHERE kind = 'source_gap';
 
 -- Personal or confidential text, apart so that it can be erased: id = seq * 256 + number of the field within the
 -- event. Values are UTF-8 in BLOBs: what the hash in the leaf covers, byte for byte, NUL included. Salt and value go
@@ -42,8 +44,9 @@ CREATE TABLE names (
 
 -- How far each source was read.
 CREATE TABLE sources (
-  name     TEXT PRIMARY KEY,
-  position BLOB NOT NULL
+  name         TEXT PRIMARY KEY,
+  position     BLOB NOT NULL,
+  committed_at INTEGER -- when that was said last (ns since 1970 UTC), to the minute; NULL: before layout 2
 ) WITHOUT ROWID;
 
 -- How far each consumer is: everything with seq < position is done.
@@ -61,7 +64,7 @@ CREATE TABLE projections (
   PRIMARY KEY (consumer, key)
 ) WITHOUT ROWID;
 
--- Events that a consumer gave up on.
+-- Events that a consumer gave up on. Beside the running sidecar, commands write to this table and the next alone.
 CREATE TABLE rejected (
   consumer TEXT    NOT NULL,
   seq      INTEGER NOT NULL,
@@ -69,5 +72,15 @@ CREATE TABLE rejected (
   detail   TEXT    NOT NULL,
   attempts INTEGER NOT NULL,
   at       INTEGER NOT NULL, -- ns since 1970 UTC
+  retry_at INTEGER,          -- when a person asked for another delivery; NULL: nobody did
   PRIMARY KEY (consumer, seq)
+) WITHOUT ROWID;
+CREATE INDEX rejected_marked ON rejected (consumer, seq) WHERE retry_at IS NOT NULL;
+
+-- How many of those a person gave up for good.
+CREATE TABLE dropped (
+  consumer TEXT    NOT NULL,
+  reason   TEXT    NOT NULL,
+  events   INTEGER NOT NULL,
+  PRIMARY KEY (consumer, reason)
 ) WITHOUT ROWID;

@@ -1,31 +1,41 @@
 """What an error text means: a low-cardinality type for labels, and whether somebody stopped it.
 
-The texts are Dify's and its plugins' (0.15 to 1.12, as recorded) and the model vendors' that they pass on.
+The texts are Dify's and its plugins' (0.15 to 1.17) and the model vendors' that they pass on.
 """
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["error_type", "is_stop"]
+__all__ = ["STOP_PATTERN", "error_type", "is_stop"]
 
 _HEAD_CHARS = 4000
 """Error texts can hold whole responses; what they mean stands in their beginning."""
 
+
+def _http(*codes: str) -> str:
+    """An HTTP status that the text calls one: "status code: 429", "HTTP 401", "Error code: 403", "404 Client Error".
+
+    A bare number is none: orders and rows have numbers too.
+    """
+    number = f"(?:{'|'.join(codes)})"
+    return rf"(?:status|code|http|error)\W{{0,3}}(?:code\W{{0,3}})?{number}\b|\b{number} (?:client|server) error"
+
+
 _PATTERNS = {
     "max_iterations": r"maximum iteration|AgentMaxIterationError",
     "quota": r"quota .{0,60}exhausted|insufficient_quota|exceeded your current quota|QuotaExceeded",
-    "rate_limit": r"\b429\b|rate.?limit|too many requests|TooManyRequests",
+    "rate_limit": rf"rate.?limit|too many requests|TooManyRequests|{_http('429')}",
     "auth": (
-        r"\b401\b|\b403\b|incorrect api key|invalid api key|unauthori[sz]ed|check your tool provider credentials"
-        r"|InvokeAuthorizationError|CredentialsValidate"
+        r"incorrect api key|invalid api key|unauthori[sz]ed|check your tool provider credentials"
+        rf"|InvokeAuthorizationError|CredentialsValidate|{_http('401', '403')}"
     ),
     "context_length": r"context.{0,20}length|maximum context|too many tokens",
-    "moderation": r"moderation|content.?filter|sensitive",
+    "moderation": r"moderation|content.?filter|content.?management.?policy|sensitive (?:content|words?|information)",
     "tool_parameter_error": r"tool parameters validation error|ToolParameterValidationError",
-    "timeout": r"timed? ?out|timeout|deadline exceeded",
-    "http_5xx": r"status code:? 5\d\d|Server Unavailable|InvokeServerUnavailable|internal server error",
-    "http_4xx": r"status code:? 4\d\d|InvokeBadRequest",
+    "timeout": rf"timed? ?out|timeout|deadline exceeded|{_http('408', '504')}",
+    "http_5xx": rf"Server Unavailable|InvokeServerUnavailable|internal server error|{_http('5[0-9][0-9]')}",
+    "http_4xx": rf"InvokeBadRequest|{_http('4[0-9][0-9]')}",
     "connection": (
         r"connection (?:broken|error|refused|reset|aborted)|ConnectionError|ChunkedEncodingError|max retries exceeded"
         r"|name resolution"
@@ -39,10 +49,16 @@ _PATTERNS = {
 
 _TYPES = tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in _PATTERNS.items())
 
-_STOP = re.compile(
-    r"^(Workflow execution )?(stopped by user|aborted: user requested stop|execution cancell?ed|cancell?ed by user)\b",
-    re.IGNORECASE,
+STOP_PATTERN = (
+    r"^(workflow execution aborted|(workflow execution )?"
+    r"(stopped by (user|annotation reply|output moderation|input moderation|unknown reason)"
+    r"|(aborted: )?user requested stop|aborted: maximum execution (time|steps) exceeded"
+    r"|max (execution time|steps) [0-9.]+s? reached|execution cancell?ed|cancell?ed by user))"
+    r"([^a-z]|$)"
 )
+"""Dify's own words for "a person, or its limit, stopped this". Reads the same in Python and in PostgreSQL; any case."""
+
+_STOP = re.compile(STOP_PATTERN, re.IGNORECASE)
 
 
 def error_type(text: str | None, *, default: str = "_OTHER") -> str:
@@ -53,4 +69,4 @@ def error_type(text: str | None, *, default: str = "_OTHER") -> str:
 
 def is_stop(text: str | None) -> bool:
     """Whether the text is Dify's own for "a person, or its limit, stopped this"."""
-    return _STOP.match((text or "").strip()[:200]) is not None
+    return text is not None and _STOP.match(text) is not None

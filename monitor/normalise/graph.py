@@ -1,7 +1,7 @@
 """A workflow's definition and an agent app's configuration, reduced to what their execution rows leave out.
 
-A tool node's row has a title but not the tool's name; a failed one has not even its provider (interfaces: the graph
-by `workflow_id` equals the run's own).
+A tool node's row has a title but not the tool's name; a failed one has not even its provider. The definition by
+`workflow_id` is the one that a published run ran.
 """
 
 from __future__ import annotations
@@ -25,17 +25,24 @@ def graph_of(text: str | None) -> Graph:
 def _node(node: dict[str, Any]) -> GraphNode:
     data = node.get("data")
     data = data if isinstance(data, dict) else {}
-    model = data.get("model")
-    model = model if isinstance(model, dict) else {}
+    model = _model(data)
     return GraphNode(
         tool=_text(data.get("tool_name")),
         provider_id=_text(data.get("provider_id")),
         provider_type=_text(data.get("provider_type")),
-        parent=_text(data.get("iteration_id") or data.get("loop_id") or node.get("parentId")),
+        parent=_text(node.get("parentId") or data.get("loop_id") or data.get("iteration_id")),
         datasets=_texts(data.get("dataset_ids")),
         model_provider=_text(model.get("provider")),
-        model_name=_text(model.get("name")),
+        model_name=_text(model.get("name") or model.get("model")),
     )
+
+
+def _model(data: dict[str, Any]) -> dict[str, Any]:
+    """A model node's own choice, or the one that an Agent node hands to its strategy."""
+    parameters = data.get("agent_parameters")
+    chosen = parameters.get("model") if isinstance(parameters, dict) else None
+    model = chosen.get("value") if isinstance(chosen, dict) else data.get("model")
+    return model if isinstance(model, dict) else {}
 
 
 def agent_tools_of(text: str | None) -> dict[str, AgentTool]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import msgspec
 
-__all__ = ["canonical", "clean", "dumps", "parse", "parse_object", "spelled"]
+__all__ = ["canonical", "clean", "dumps", "parse", "parse_object", "short", "spelled"]
+
+_NAME_CHARS = 255
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
@@ -28,6 +31,11 @@ def clean(text: str | None) -> str:
     return text
 
 
+def short(text: str | None) -> str:
+    """The text clean, as a name: at most 255 characters, as in Dify's own columns."""
+    return clean(text[:_NAME_CHARS]) if text else ""
+
+
 def parse(text: str | None) -> Any:
     """The JSON value in the text, or None where there is none. Strings inside may still be unclean."""
     if not text:
@@ -41,11 +49,16 @@ def parse(text: str | None) -> Any:
 
 
 def _parse_python_json(text: str) -> Any:
-    # What Python's json writes and a strict reader refuses: NaN, lone surrogates, numbers out of range.
+    # What Python's json writes and a strict reader refuses: lone surrogates; NaN and 1e400, which stay their own text.
     try:
-        return json.loads(text, strict=False)
+        return json.loads(text, strict=False, parse_constant=str, parse_float=_finite)
     except (ValueError, RecursionError):
         return None
+
+
+def _finite(text: str) -> float | str:
+    value = float(text)
+    return value if math.isfinite(value) else text
 
 
 def parse_object(text: str | None) -> dict[str, Any]:
@@ -57,7 +70,7 @@ def parse_object(text: str | None) -> dict[str, Any]:
 def dumps(value: Any) -> str:
     """Compact JSON in UTF-8, clean; the value's own text where it can't be written as JSON."""
     try:
-        return clean(_encode(value).decode())
+        return _encode(value).decode()  # an encoder that is strict about surrogates, and escapes NUL: clean as it is
     except (UnicodeEncodeError, TypeError, ValueError, OverflowError, RecursionError):
         return _dumps_python_json(value)
 

@@ -7,6 +7,7 @@ thought, or the turn's end, comes right after the last tool.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -20,14 +21,14 @@ from monitor.normalise.values import ns, ns_of_us, usage_of
 
 __all__ = ["Draft", "thought_steps"]
 
-_DATASET_PREFIX = "dataset_"
+_DATASET = re.compile(r"dataset_([0-9a-f]{8}(?:[_-][0-9a-f]{4}){3}[_-][0-9a-f]{12})", re.IGNORECASE)
+"""A knowledge base is offered to an agent as a tool of this name."""
 _FAILED_OBSERVATION = (
     "tool invoke error:",
     "there is not a tool named",
     "tool parameters validation error:",
     "unknown error:",
 )
-_UUID_CHARS = 36
 _TOOL_NAME_CHARS = 200
 
 
@@ -170,11 +171,14 @@ def _tool(call: _Call, known: AgentTool | None) -> Tool:
 
 
 def _dataset_id(call: _Call) -> str:
-    """A knowledge base is offered to an agent as a tool named `dataset_<uuid with underscores>`."""
-    if call.config.get("tool_provider_type") != "dataset-retrieval" and not call.name.startswith(_DATASET_PREFIX):
+    """The knowledge base that the call asked; "" where it is a tool, whatever its name begins with."""
+    named = _DATASET.fullmatch(call.name)
+    if named:
+        return named[1].replace("_", "-")
+    if call.config.get("tool_provider_type") != "dataset-retrieval":
         return ""
-    name = call.name.removeprefix(_DATASET_PREFIX).replace("_", "-")
-    return name if len(name) == _UUID_CHARS else clean(str(call.config.get("tool_provider") or "")) or call.name
+    provider = call.config.get("tool_provider")
+    return clean(provider) if isinstance(provider, str) and provider else call.name
 
 
 def _calls(row: ThoughtRow) -> list[_Call]:

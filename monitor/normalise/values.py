@@ -16,13 +16,19 @@ MAX_NS = 2**63 - 1
 
 _US = 1_000
 _S = 1_000_000_000
+_MAX_US = MAX_NS // _US
 _MAX_COUNT = 2**53
 _MAX_PRICE_CHARS = 40
+_MAX_PRICE_DIGITS = 15
+"""A quadrillion is no price."""
+_CURRENCY_CHARS = 16
 
 
 def ns_of_us(us: int | None) -> int:
     """Microseconds to nanoseconds, within 1970 and 2262."""
-    return min(max(0, us or 0) * _US, MAX_NS)
+    if not us or us < 0:
+        return 0
+    return us * _US if us <= _MAX_US else MAX_NS
 
 
 def ns(seconds: Any) -> int:
@@ -33,34 +39,40 @@ def ns(seconds: Any) -> int:
         return 0
     if not math.isfinite(value) or value <= 0:
         return 0
-    return int(value * _S) if value < MAX_NS / _S else MAX_NS
+    return round(value * _S) if value < MAX_NS / _S else MAX_NS
 
 
 def count(value: Any) -> int | None:
     """A non-negative whole number, or None where there is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = int(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if 0 <= number <= _MAX_COUNT else None
+    if type(value) is not int:
+        if isinstance(value, bool) or not isinstance(value, float | str):
+            return None
+        try:
+            value = int(value)
+        except (ValueError, OverflowError):
+            return None
+    return value if 0 <= value <= _MAX_COUNT else None
 
 
 def price_text(value: Any) -> str:
     """Money as plain decimal text ("0E-7" is "0"); "0" where it is no finite, non-negative number."""
+    if value is None:
+        return "0"
     try:
         price = Decimal(str(value)[:_MAX_PRICE_CHARS])
     except (InvalidOperation, ValueError):
         return "0"
-    if not price.is_finite() or price <= 0 or price.adjusted() > 15:  # noqa: PLR2004 - a quadrillion is no price
+    if not price.is_finite() or price <= 0 or price.adjusted() > _MAX_PRICE_DIGITS:
         return "0"
     text = format(price.normalize(), "f")
     return text if len(text) <= _MAX_PRICE_CHARS else "0"
 
 
 def usage_of(*, given: Any, produced: Any, total: Any, price: Any, currency: Any) -> Usage | None:
-    """Tokens and money of one call; None where Dify kept neither."""
+    """Tokens and money of one call; None where Dify kept neither.
+
+    The sum is that of both directions where both are known; Dify's own sum where one is missing, or both are 0.
+    """
     tokens_in, tokens_out = count(given), count(produced)
     split = (tokens_in or 0) + (tokens_out or 0)
     kept = count(total) or 0
@@ -69,10 +81,11 @@ def usage_of(*, given: Any, produced: Any, total: Any, price: Any, currency: Any
         return None
     if not split:
         tokens_in = tokens_out = None
+    both = tokens_in is not None and tokens_out is not None
     return Usage(
         input_tokens=tokens_in,
         output_tokens=tokens_out,
-        total_tokens=split or kept,
+        total_tokens=split if both else max(split, kept),
         price=money,
-        currency=clean(currency)[:16] if isinstance(currency, str) else "",
+        currency=clean(currency)[:_CURRENCY_CHARS] if isinstance(currency, str) else "",
     )

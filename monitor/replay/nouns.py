@@ -38,23 +38,9 @@ __all__ = [
 ]
 
 PassageName = Literal[
-    "question",
-    "answer",
-    "user",
-    "prompt",
-    "said",
-    "reasoning",
-    "arguments",
-    "result",
-    "query",
-    "found",
-    "request",
-    "response",
-    "input",
-    "process",
-    "output",
-    "error",
-]
+    "question", "answer", "user", "prompt", "said", "reasoning", "arguments", "result", "query", "found", "request",
+    "response", "input", "process", "output", "error",
+]  # fmt: skip
 
 GapKind = Literal[
     "no_start", "no_end", "missing_steps", "unreadable", "steps_not_told", "no_steps", "lost_parent", "late_steps"

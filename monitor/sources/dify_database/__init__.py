@@ -41,7 +41,7 @@ class Config(AdapterConfig):
     """A turn without a sign of life for so long is told as abandoned (should it end after all, that is told too)."""
     since: str = ""
     """Where the first start begins: a date (`2026-01-31`), a time, or how long ago (`30d`); empty: everything."""
-    page_turns: int = Field(default=500, ge=1, le=10_000)
+    page_turns: int = Field(default=250, ge=1, le=10_000)
     """About how many turns one reading takes."""
     statement_timeout: Nanoseconds = Field(default=30_000_000_000, validate_default=False)
     """No statement of ours runs longer in Dify's database."""

@@ -37,6 +37,8 @@ _MAX_ABANDONED = 1_000
 _STEP_WINDOW_US = 1_800 * _S
 _RUN_OVER = frozenset({"succeeded", "failed", "stopped", "partial-succeeded"})
 _CHATFLOW = frozenset({"advanced-chat"})
+_ALONE = frozenset({"workflow", "rag-pipeline"})
+"""Types of runs that no message refers to. Of a type that nobody knows yet, one may."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -171,10 +173,10 @@ class _Reading:
         states = {row.id: row for row in self.tables.run_states([key.id for key in keys])}
         watched = {entry.run_id for entry in self.state.watched.values()}
         fresh = [state for key in keys if (state := states.get(key.id)) is not None and state.id not in watched]
-        belonging = self._with_message([run for run in fresh if run.type == "chat"])
+        belonging = self._with_message([run for run in fresh if run.type not in _ALONE])
         telling = {run.id: run for run in fresh if run.id not in belonging}
         for run in list(telling.values()):
-            if run.type == "chat" and not (messages_read and self._message_is_late(run)):
+            if run.type not in _ALONE and not (messages_read and self._message_is_late(run)):
                 self.state.watched[run.id] = Open(run_id=run.id)
                 del telling[run.id]
         return [_Candidate(key=key.id, run=telling.get(key.id), mark=key) for key in keys]
@@ -258,7 +260,7 @@ class _Reading:
             return True
         message, run = each.message, each.run
         if message is None:
-            return run is not None and (run.type != "chat" or self._message_is_late(run))
+            return run is not None and (run.type in _ALONE or self._message_is_late(run))
         known = message.mode is not None and message.mode not in _CHATFLOW
         return run is not None or known or ended != "no"
 
