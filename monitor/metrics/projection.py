@@ -60,6 +60,9 @@ class Snapshot(msgspec.Struct, frozen=True):
     """By metric, label set and number of the bucket."""
 
 
+_NOTHING: Mapping[Labels, list[int]] = {}
+
+
 class _Draft:
     """What the facts of one batch change. Lists in here are its own and may be added to."""
 
@@ -130,8 +133,12 @@ class MetricsProjection:
 
     def _fold(self, recorded: Recorded, measure: Measure) -> None:
         definition = self._definitions[measure.metric]
-        labels = self._place(definition, tuple([measure.labels[name] for name in definition.labels]))
-        bucket = _add(definition, self._numbers(definition, labels), measure.value)
+        labels = tuple([measure.labels[name] for name in definition.labels])
+        numbers = self._draft.series.get(measure.metric, _NOTHING).get(labels)
+        if numbers is None:
+            labels = self._place(definition, labels)
+            numbers = self._numbers(definition, labels)
+        bucket = _add(definition, numbers, measure.value)
         body = recorded.event.body
         if bucket is not None and isinstance(body, StepEnded | TurnEnded):
             seen = Exemplar(body.turn.turn_id, measure.value, recorded.event.occurred_at)

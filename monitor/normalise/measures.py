@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from functools import lru_cache
 
 import msgspec
 
@@ -81,7 +82,12 @@ def measures(recorded: Recorded) -> tuple[Measure, ...]:
 
 def label(text: str) -> str:
     """The text as a label value: bounded, without control characters and other things that do not print."""
-    text = text[:LABEL_CHARS]
+    return _printable(text[:LABEL_CHARS])
+
+
+@lru_cache(maxsize=4096)
+def _printable(text: str) -> str:
+    """Remembered: the same few apps, models and tools are asked for with every fact."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else " " for each in text).strip()
