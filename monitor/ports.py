@@ -276,8 +276,20 @@ class Journal(Protocol):
         """Position and last committed state of a consumer; (0, '') when it is new."""
         ...
 
-    def advance(self, consumer: str, position: int, *, rejected: Sequence[RejectedEvent] = (), state: str = "") -> None:
-        """Move the cursor on; rejected events are parked in the same transaction."""
+    def advance(
+        self,
+        consumer: str,
+        position: int,
+        *,
+        rejected: Sequence[RejectedEvent] = (),
+        delivered: Sequence[int] = (),
+        state: str = "",
+    ) -> None:
+        """Move the cursor on; in the same transaction park events, and forget parked ones that were delivered."""
+        ...
+
+    def marked(self, consumer: str, *, content: bool) -> Recorded | None:
+        """The consumer's first parked event that a person marked for another delivery; None when there is none."""
         ...
 
     def project(

@@ -10,30 +10,25 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from importlib import resources
 
 from monitor.errors import JournalDamaged, JournalError, JournalFull, Retryable
 from monitor.journal.folder import Folder
+from monitor.journal.layout import bring_up, check_layout
 
 __all__ = [
-    "APPLICATION_ID",
-    "LAYOUT",
     "Readers",
     "Writer",
-    "check_layout",
+    "open_beside",
     "open_reader",
     "open_writer",
     "plain_errors",
 ]
 
-APPLICATION_ID = 0x4D4F4E4A
-"""`MONJ`: what makes a database file one of ours."""
-
-LAYOUT = 1
-"""Version of schema.sql."""
-
 _BUSY_S = 5.0
 """How long a writer waits for one outside of this process, such as a `sqlite3` shell."""
+
+_BESIDE_BUSY_S = 30.0
+"""The same for a command beside a sidecar that reads a long past and writes all the time."""
 
 _IDLE_READERS = 8
 _PAGE_BYTES = 8192
@@ -49,8 +44,15 @@ _WRITER = (
     "PRAGMA secure_delete = ON",
     "PRAGMA trusted_schema = OFF",
 )
+_BESIDE = ("PRAGMA synchronous = FULL", "PRAGMA secure_delete = ON", "PRAGMA trusted_schema = OFF")
 _READER = ("PRAGMA query_only = ON", "PRAGMA cache_size = -2000", "PRAGMA trusted_schema = OFF")
 
+
+_OPERATORS = frozenset({"rejected", "dropped"})
+"""The tables that a command may write to beside the sidecar."""
+
+_WRITES = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
+_READS = frozenset({sqlite3.SQLITE_READ, sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_TRANSACTION})
 
 _NO_PLACE_FOR_A_LOG = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
@@ -90,14 +92,37 @@ def open_writer(folder: Folder) -> sqlite3.Connection:
         with plain_errors():
             for pragma in _WRITER:
                 connection.execute(pragma)
-            if _is_empty(connection):
-                _create(connection)
+            bring_up(connection)
             check_layout(connection)
             _use_wal(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def open_beside(folder: Folder) -> sqlite3.Connection:
+    """A connection that writes beside the one that holds the folder, and to the operators' tables alone.
+
+    SQLite's own locks keep the two apart, and SQLite itself refuses every other write.
+    """
+    connection = _connect(folder.database.as_uri() + "?mode=rw", _BESIDE_BUSY_S)
+    try:
+        with plain_errors():
+            for pragma in _BESIDE:
+                connection.execute(pragma)
+            check_layout(connection)
+            connection.set_authorizer(_operators_alone)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _operators_alone(action: int, table: str | None, *_: str | None) -> int:
+    """SQLite asks this of all that a statement would do."""
+    allowed = action in _READS or (action in _WRITES and table in _OPERATORS)
+    return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
 
 def open_reader(folder: Folder, *, read_only: bool) -> sqlite3.Connection:
@@ -126,43 +151,10 @@ def _readable(uri: str) -> sqlite3.Connection:
     return connection
 
 
-def _connect(uri: str) -> sqlite3.Connection:
+def _connect(uri: str, busy_s: float | None = None) -> sqlite3.Connection:
     """A bare connection; transactions are ours to begin and end."""
-    return sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-
-
-def _is_empty(connection: sqlite3.Connection) -> bool:
-    """Whether nothing was ever put into the database."""
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    return bool(tables == 0 and _pragma(connection, "application_id") == 0)
-
-
-def _create(connection: sqlite3.Connection) -> None:
-    """Lay out a new database, wholly or not at all."""
-    schema = resources.files("monitor.journal").joinpath("schema.sql").read_text(encoding="utf-8")
-    marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {LAYOUT};"
-    connection.executescript(f"BEGIN IMMEDIATE; {schema} {marks} COMMIT;")
-
-
-def check_layout(connection: sqlite3.Connection) -> None:
-    """Raise JournalDamaged unless the database is a journal that this version can read."""
-    if _pragma(connection, "application_id") != APPLICATION_ID:
-        raise JournalDamaged("journal.db is a database of another program. Give `monitor` a folder of its own")
-    layout = _pragma(connection, "user_version")
-    if layout != LAYOUT:
-        raise JournalDamaged(
-            f"the journal has layout {layout}, this version knows layout {LAYOUT}. "
-            f"Use {'a newer' if layout > LAYOUT else 'an older'} version of `monitor`, or another folder"
-        )
-    head = connection.execute("SELECT value FROM counters WHERE name = 'next_seq'").fetchone()
-    last = connection.execute("SELECT max(seq) FROM events").fetchone()[0]
-    if head is None or (last is not None and last != head[0] - 1):
-        raise JournalDamaged(f"the journal's last event is {last}, its counter says {head}. Restore it from a backup")
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    """The value of a numeric pragma."""
-    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+    wait_s = _BUSY_S if busy_s is None else busy_s
+    return sqlite3.connect(uri, uri=True, timeout=wait_s, isolation_level=None, check_same_thread=False)
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

@@ -1,4 +1,4 @@
-"""How far each source and consumer is, what projections hold, and what was given up. Statements on a connection.
+"""How far each source and consumer is, and what projections hold. Statements on a connection.
 
 Called by sqlite.py, those that write inside its transactions.
 """
@@ -6,23 +6,18 @@ Called by sqlite.py, those that write inside its transactions.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from monitor.errors import JournalError
 from monitor.journal.statements import as_json, insert_many
-from monitor.model.answers import Rejection
-from monitor.model.stored import clean
-from monitor.ports import RejectedEvent
 
 __all__ = [
     "cursor_of",
+    "is_said",
     "move_cursor",
-    "park",
     "position_of",
     "projected_by",
     "put_projection",
-    "rejected_counts",
-    "rejections",
     "set_position",
 ]
 
@@ -30,19 +25,13 @@ _MOVE = """
 INSERT INTO cursors (consumer, position, state) VALUES (?, ?, ?)
     ON CONFLICT (consumer) DO UPDATE SET position = excluded.position, state = excluded.state
 """
-_PARK = """
-INSERT INTO rejected (consumer, seq, reason, detail, attempts, at) VALUES (?, ?, ?, ?, 1, ?)
-    ON CONFLICT (consumer, seq) DO UPDATE
-   SET reason = excluded.reason, detail = excluded.detail, attempts = attempts + 1, at = excluded.at
-"""
 _POSITION = """
-INSERT INTO sources (name, position) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET position = excluded.position
+INSERT INTO sources (name, position, committed_at) VALUES (?, ?, ?)
+    ON CONFLICT (name) DO UPDATE SET position = excluded.position, committed_at = excluded.committed_at
 """
 _DELETE = "DELETE FROM projections WHERE consumer = ? AND key IN (SELECT value FROM json_each(?))"
-_REJECTIONS = """
-SELECT consumer, seq, reason, detail, attempts, at FROM rejected
- WHERE :consumer IS NULL OR consumer = :consumer ORDER BY at DESC, consumer, seq LIMIT :limit
-"""
+_SAID_FOR_NS = 60_000_000_000
+"""How often it is written down that a source was read, while its position stays the same."""
 
 
 def position_of(connection: sqlite3.Connection, source: str) -> bytes | None:
@@ -51,9 +40,15 @@ def position_of(connection: sqlite3.Connection, source: str) -> bytes | None:
     return None if row is None else bytes(row[0])
 
 
-def set_position(connection: sqlite3.Connection, source: str, position: bytes) -> None:
-    """Say where the source stands."""
-    connection.execute(_POSITION, (source, position))
+def is_said(connection: sqlite3.Connection, source: str, position: bytes, now_ns: int) -> bool:
+    """Whether the journal has the position already, and said so just now."""
+    row = connection.execute("SELECT position, committed_at FROM sources WHERE name = ?", (source,)).fetchone()
+    return bool(row and row[0] == position and row[1] is not None and 0 <= now_ns - row[1] < _SAID_FOR_NS)
+
+
+def set_position(connection: sqlite3.Connection, source: str, position: bytes, now_ns: int) -> None:
+    """Say where the source stands, and when that was."""
+    connection.execute(_POSITION, (source, position, now_ns))
 
 
 def cursor_of(connection: sqlite3.Connection, consumer: str) -> tuple[int, str]:
@@ -68,24 +63,6 @@ def move_cursor(connection: sqlite3.Connection, consumer: str, position: int, st
     if not at <= position <= head:
         raise JournalError(f"{consumer} can't go from {at} to {position} in a journal of {head} events")
     connection.execute(_MOVE, (consumer, position, state))
-
-
-def park(connection: sqlite3.Connection, consumer: str, rejected: Sequence[RejectedEvent], now_ns: int) -> None:
-    """Write down events that the consumer gives up on."""
-    for event in rejected:
-        connection.execute(_PARK, (consumer, event.seq, clean(event.reason), clean(event.detail), now_ns))
-
-
-def rejections(connection: sqlite3.Connection, consumer: str | None, limit: int) -> list[Rejection]:
-    """What consumers gave up on, the latest first."""
-    rows = connection.execute(_REJECTIONS, {"consumer": consumer, "limit": limit})
-    return [Rejection(*row) for row in rows]
-
-
-def rejected_counts(connection: sqlite3.Connection) -> dict[tuple[str, str], int]:
-    """How many events each consumer gave up on, by reason."""
-    rows = connection.execute("SELECT consumer, reason, count(*) FROM rejected GROUP BY consumer, reason")
-    return {(consumer, reason): count for consumer, reason, count in rows}
 
 
 def put_projection(

@@ -18,7 +18,7 @@ from monitor.model.ids import turn_key
 from monitor.model.stored import What
 from monitor.model.terms import SHORTEST_PREFIX, matched_by, spellings
 
-__all__ = ["events_named", "find_turns", "turn_events", "turns_of"]
+__all__ = ["events_named", "events_of_conversation", "find_turns", "turn_events", "turns_of"]
 
 _LAST = "\U0010ffff"
 """Sorts after all that follows a prefix."""
@@ -70,6 +70,17 @@ def events_named(connection: sqlite3.Connection, turn_id: str, what: What) -> li
     """Alerts or gaps that speak of the turn, each in its newest revision, by position."""
     keys = _named(connection, turn_id, what)
     return read_events(connection, _newest(_leaves(connection, _OF_KEYS, (as_json(keys),))), content=True)
+
+
+def events_of_conversation(connection: sqlite3.Connection, conversation_id: str) -> list[int]:
+    """Positions of all that was recorded of the conversation's turns, alerts and gaps included, in every revision."""
+    found: set[int] = set()
+    for turn_id in turns_of(connection, conversation_id):
+        named = [*_named(connection, turn_id, "alert"), *_named(connection, turn_id, "gap")]
+        found.update(seq for seq, _ in _leaves(connection, _OF_KEYS, (as_json(named),)))
+        own = _leaves(connection, _OF_TURN, _range(turn_id))
+        found.update(seq for seq, leaf in own if (ref := _ref(leaf)) and ref.turn_id == turn_id)
+    return sorted(found)
 
 
 def _matches(connection: sqlite3.Connection, turn_ids: Iterable[str], text: str, *, exact: bool) -> list[Match]:

@@ -9,9 +9,12 @@ import fcntl
 import os
 import platform
 import re
+import threading
 from pathlib import Path
 
 from monitor.errors import ConfigError, JournalFull, JournalLocked
+from monitor.model.answers import Holder
+from monitor.ports import Clock
 
 __all__ = ["Folder", "network_file_system"]
 
@@ -35,6 +38,10 @@ _NETWORK = frozenset(
 """Types whose locks or shared memory do not hold between machines. 9p is absent: sandboxes show local disks as 9p,
 and where it can't share memory SQLite refuses WAL by itself."""
 
+_HOLDER = re.compile(r"process (\d+) on (.*)")
+_LOCK_TRIES, _LOCK_WAIT_S = 5, 0.02
+"""Who asks whether the lock is held holds it for an instant: that must not keep a sidecar from starting."""
+
 _OCTAL = re.compile(r"\\([0-7]{3})")
 _PRIVATE_FOLDER = 0o700
 _PRIVATE_FILE = 0o600
@@ -50,12 +57,12 @@ class Folder:
         self._lock = self.path / "lock"
         self._held: int | None = None
 
-    def claim(self) -> None:
+    def claim(self, clock: Clock) -> None:
         """Make the folder where it is missing and become its one writer. Raises JournalLocked, ConfigError."""
         _refuse_network(self.path)
         try:
             self.path.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
-            self._held = _lock(self._lock)
+            self._held = _lock(self._lock, clock)
             os.close(os.open(self.database, os.O_CREAT | os.O_RDWR, _PRIVATE_FILE))
         except OSError as exc:
             self.release()
@@ -82,6 +89,22 @@ class Folder:
                 value=str(self.path),
                 remedy="`monitor run` makes one; name its folder",
             )
+
+    def holder(self) -> Holder | None:
+        """The process that writes this journal now; None when nobody does."""
+        try:
+            asked = os.open(self._lock, os.O_RDONLY)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(asked, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            known = _HOLDER.fullmatch(_written(asked))
+            pid, host = (int(known[1]), known[2]) if known else (0, "")
+            return Holder(pid, host, os.fstat(asked).st_mtime_ns)
+        finally:
+            os.close(asked)
+        return None
 
     def has_wal(self) -> bool:
         """Whether something is not merged into the main file yet."""
@@ -116,21 +139,37 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _lock(path: Path) -> int:
+def _lock(path: Path, clock: Clock) -> int:
     """Take the lock and write down who holds it."""
     held = os.open(path, os.O_CREAT | os.O_RDWR, _PRIVATE_FILE)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as exc:
-        holder = os.pread(held, 200, 0).decode("utf-8", "replace").strip()
+    if not _taken(held, clock):
+        holder = _written(held)
         os.close(held)
         raise JournalLocked(
             f"the journal in {path.parent} is in use by {holder or 'another process'}: stop that process, or "
             "give this one another journal.path. Commands that only read work beside it"
-        ) from exc
+        )
     os.ftruncate(held, 0)
     os.pwrite(held, f"process {os.getpid()} on {platform.node()}\n".encode(), 0)
     return held
+
+
+def _taken(held: int, clock: Clock) -> bool:
+    """Whether the lock could be had."""
+    never = threading.Event()
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            clock.wait(never, _LOCK_WAIT_S)
+        else:
+            return True
+    return False
+
+
+def _written(lock: int) -> str:
+    """What the lock's file says of its holder."""
+    return os.pread(lock, 200, 0).decode("utf-8", "replace").strip()
 
 
 def _refuse_network(path: Path) -> None:

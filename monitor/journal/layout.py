@@ -28,15 +28,9 @@ def bring_up(connection: sqlite3.Connection) -> None:
         marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {LAYOUT};"
         connection.executescript(f"BEGIN IMMEDIATE; {_text('schema')} {marks} COMMIT;")
     elif _pragma(connection, "application_id") == APPLICATION_ID:
-        for older in range(max(_FIRST, _pragma(connection, "user_version")), LAYOUT):
-            _step_up(connection, older)
-
-
-def _step_up(connection: sqlite3.Connection, older: int) -> None:
-    """One layout on. The number is looked at again inside of the transaction, as nothing may be added twice."""
-    if _pragma(connection, "user_version") == older:
-        script = f"BEGIN IMMEDIATE; {_text(f'from_{older}')} PRAGMA user_version = {older + 1}; COMMIT;"
-        connection.executescript(script)
+        while _FIRST <= (older := _pragma(connection, "user_version")) < LAYOUT:
+            mark = f"PRAGMA user_version = {older + 1};"
+            connection.executescript(f"BEGIN IMMEDIATE; {_text(f'from_{older}')} {mark} COMMIT;")
 
 
 def check_layout(connection: sqlite3.Connection) -> None:

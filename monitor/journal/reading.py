@@ -17,7 +17,7 @@ from monitor.journal.statements import as_json, joined_numbers, numbers
 from monitor.model import Recorded
 from monitor.ports import Batch
 
-__all__ = ["SCAN_EVENTS", "next_batch", "read_events"]
+__all__ = ["SCAN_EVENTS", "next_batch", "present", "read_events"]
 
 SCAN_EVENTS = 16_384
 """How many events one read looks through for its kinds, so that it returns in time however rare they are."""
@@ -31,6 +31,9 @@ SELECT group_concat(seq), group_concat(weight) FROM (
 _LEAVES = """
 SELECT group_concat(events.seq), CAST(group_concat(events.leaf) AS BLOB)
   FROM json_each(:seqs) AS wanted CROSS JOIN events ON events.seq = wanted.value
+"""
+_PRESENT = """
+SELECT group_concat(events.seq) FROM json_each(:seqs) AS wanted CROSS JOIN events ON events.seq = wanted.value
 """
 _CONTENT = """
 SELECT group_concat(content.id), json_group_array(content.field), group_concat(length(content.value)),
@@ -75,6 +78,11 @@ def _fitting(weights: Sequence[int], max_bytes: int) -> int:
         if total > max_bytes and count:
             return count
     return len(weights)
+
+
+def present(connection: sqlite3.Connection, seqs: Collection[int]) -> list[int]:
+    """Those of the positions that hold an event, ascending."""
+    return sorted(joined_numbers(connection.execute(_PRESENT, {"seqs": as_json(set(seqs))}).fetchone()[0]))
 
 
 def read_events(connection: sqlite3.Connection, seqs: Sequence[int], *, content: bool) -> list[Recorded]:

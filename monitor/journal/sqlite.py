@@ -1,7 +1,8 @@
 """The journal on SQLite: a folder with one database, one writer, and as many readers as there are threads.
 
-This module holds the transactions; what happens inside them stands in intake, reading, consumers and find.
-The runtime opens it for writing, commands that only look open it with `read_only` beside a running sidecar.
+This module holds the transactions; what happens inside them stands in intake, reading, consumers, parked and find.
+The runtime opens it for writing. Beside a running sidecar, commands that only look open it with `read_only`, and those
+that mark or drop parked events with `beside`.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from pathlib import Path
 from typing import Self
 
 from monitor.errors import JournalError
-from monitor.journal import consumers, find
+from monitor.journal import consumers, find, parked
 from monitor.journal.bell import Bell
-from monitor.journal.connections import Readers, Writer, check_layout, open_reader, open_writer
+from monitor.journal.connections import Readers, Writer, open_beside, open_reader, open_writer
 from monitor.journal.erasure import erase_content
 from monitor.journal.folder import Folder
 from monitor.journal.intake import Entropy, take_in
-from monitor.journal.reading import next_batch, read_events
+from monitor.journal.layout import check_layout
+from monitor.journal.reading import next_batch, present, read_events
 from monitor.model import Event, Recorded
 from monitor.model.answers import Lag, Match, Rejection, Stats
 from monitor.ports import Appended, Batch, Clock, Projection, RejectedEvent
@@ -38,7 +40,7 @@ class SqliteJournal:
     """Implements `monitor.ports.Journal`, and answers questions about ids. Safe to share between threads.
 
     Every method may raise Retryable (busy, or the disk fails) and JournalError (closed, damaged); those that write
-    raise JournalError on a journal that was opened to read.
+    raise JournalError on a journal that was opened to read, all but `mark` and `drop` also on one opened beside.
     """
 
     def __init__(
@@ -48,10 +50,12 @@ class SqliteJournal:
         writer: Writer | None,
         clock: Clock,
         *,
+        beside: bool = False,
         max_bytes: int | None = None,
         min_free_bytes: int = MIN_FREE_BYTES,
         entropy: Entropy = os.urandom,
     ) -> None:
+        self._owns = writer is not None and not beside
         self._folder, self._readers, self._writer, self._clock = folder, readers, writer, clock
         self._max_bytes, self._min_free_bytes, self._entropy = max_bytes, min_free_bytes, entropy
         self._bell = Bell(self.head)
@@ -66,31 +70,34 @@ class SqliteJournal:
         clock: Clock,
         *,
         read_only: bool = False,
+        beside: bool = False,
         max_bytes: int | None = None,
         min_free_bytes: int = MIN_FREE_BYTES,
         entropy: Entropy = os.urandom,
     ) -> Self:
         """The journal in the folder `path`, which is made where it is missing.
 
-        `read_only` takes no lock and makes nothing: for looking into a journal that another process writes.
+        `read_only` takes no lock and makes nothing: for looking into a journal that another process writes. `beside`
+        is the same, but parked events may be marked and dropped; SQLite's own locks keep the two processes apart.
         `max_bytes` on disk and `min_free_bytes` on the disk bound what `append` takes. Raises ConfigError (the
         folder can't be used), JournalLocked, JournalDamaged.
         """
         folder = Folder(path)
         writer = None
-        if read_only:
+        if read_only or beside:
             folder.expect()
         else:
-            folder.claim()
-        readers = Readers(lambda: open_reader(folder, read_only=read_only))
+            folder.claim(clock)
+        readers = Readers(lambda: open_reader(folder, read_only=read_only or beside))
         try:
             if not read_only:
-                writer = Writer(open_writer(folder))
+                writer = Writer(open_beside(folder) if beside else open_writer(folder))
             return cls(
                 folder,
                 readers,
                 writer,
                 clock,
+                beside=beside,
                 max_bytes=max_bytes,
                 min_free_bytes=min_free_bytes,
                 entropy=entropy,
@@ -117,14 +124,15 @@ class SqliteJournal:
 
         Raises JournalFull, before anything is written, where the journal has no room.
         """
+        now_ns = self._clock.now_ns()
         if events:
             self._folder.check_room(self._max_bytes, self._min_free_bytes)
-        elif position is None or position == self.position(source):
+        elif position is None or self._is_said(source, position, now_ns):
             return Appended()
         with self._writing().transaction() as connection:
-            appended, head = take_in(connection, source, events, self._clock.now_ns(), self._entropy)
-            if position is not None and position != consumers.position_of(connection, source):
-                consumers.set_position(connection, source, position)
+            appended, head = take_in(connection, source, events, now_ns, self._entropy)
+            if position is not None and not consumers.is_said(connection, source, position, now_ns):
+                consumers.set_position(connection, source, position, now_ns)
         self._grown(head)
         return appended
 
@@ -135,7 +143,7 @@ class SqliteJournal:
 
     def head(self) -> int:
         """The number of events ever appended."""
-        if self._writer is None:
+        if not self._owns:
             with self._readers.connection() as connection:
                 return _head(connection)
         return self._head
@@ -173,16 +181,31 @@ class SqliteJournal:
         with self._readers.connection() as connection:
             return consumers.cursor_of(connection, consumer)
 
-    def advance(self, consumer: str, position: int, *, rejected: Sequence[RejectedEvent] = (), state: str = "") -> None:
-        """Move the cursor on; rejected events are parked in the same transaction.
+    def advance(
+        self,
+        consumer: str,
+        position: int,
+        *,
+        rejected: Sequence[RejectedEvent] = (),
+        delivered: Sequence[int] = (),
+        state: str = "",
+    ) -> None:
+        """Move the cursor on; in the same transaction events are parked, and parked ones forgotten that were delivered.
 
         Raises JournalError for a position behind the cursor or beyond the head.
         """
-        if not rejected and self.cursor(consumer) == (position, state):
+        if not (rejected or delivered) and self.cursor(consumer) == (position, state):
             return
         with self._writing().transaction() as connection:
-            consumers.park(connection, consumer, rejected, self._clock.now_ns())
+            parked.forget(connection, consumer, delivered)
+            parked.park(connection, consumer, rejected, self._clock.now_ns())
             consumers.move_cursor(connection, consumer, position, state, head=_head(connection))
+
+    def marked(self, consumer: str, *, content: bool) -> Recorded | None:
+        """The consumer's first parked event that a person marked for another delivery; None when there is none."""
+        with self._readers.connection() as connection:
+            seq = parked.marked_seq(connection, consumer)
+            return None if seq is None else read_events(connection, [seq], content=content)[0]
 
     def project(
         self,
@@ -246,15 +269,44 @@ class SqliteJournal:
             oldest = read_events(connection, [first], content=False)[0]
         return Stats(self._folder.bytes(), head - first, oldest.recorded_at)
 
-    def rejected(self, consumer: str | None = None, *, limit: int = 1000) -> list[Rejection]:
-        """What a consumer, or all of them, gave up on; the latest first."""
+    def events_at(self, seqs: Collection[int], *, content: bool) -> list[Recorded]:
+        """The events at these positions, by position; positions that hold none are passed over."""
         with self._readers.connection() as connection:
-            return consumers.rejections(connection, consumer, limit)
+            return read_events(connection, present(connection, seqs), content=content)
+
+    # What consumers gave up on
+
+    def rejected(
+        self, consumer: str | None = None, *, reason: str | None = None, limit: int | None = 1000
+    ) -> list[Rejection]:
+        """What a consumer, or all of them, gave up on, for one reason or any; the latest first, at most `limit`."""
+        with self._readers.connection() as connection:
+            return parked.rejections(connection, consumer, reason, -1 if limit is None else limit)
 
     def rejected_counts(self) -> dict[tuple[str, str], int]:
-        """How many events were given up, by consumer and reason."""
+        """How many events are parked, by consumer and reason."""
         with self._readers.connection() as connection:
-            return consumers.rejected_counts(connection)
+            return parked.rejected_counts(connection)
+
+    def dropped_counts(self) -> dict[tuple[str, str], int]:
+        """How many parked events were ever dropped, by consumer and reason."""
+        with self._readers.connection() as connection:
+            return parked.dropped_counts(connection)
+
+    def mark(self, entries: Collection[tuple[str, int]]) -> int:
+        """Mark parked events, by consumer and position, for another delivery; how many could be.
+
+        Those that stand for events without a name (`UNNAMED`) can't.
+        """
+        with self._operating().transaction() as connection:
+            return parked.mark(connection, entries, self._clock.now_ns())
+
+    def drop(self, entries: Collection[tuple[str, int]]) -> int:
+        """Give parked events up for good, by consumer and position, and count them; how many there were."""
+        with self._operating().transaction() as connection:
+            return parked.drop(connection, entries)
+
+    # Ids
 
     def find(self, term: str, limit: int = 20) -> list[Match]:
         """Turns that a conversation's, turn's, message's, run's or trace's id leads to, the earliest first.
@@ -296,10 +348,24 @@ class SqliteJournal:
         return erased
 
     def _writing(self) -> Writer:
-        """The writer. Raises JournalError where there is none."""
+        """The writer of everything. Raises JournalError where there is none."""
+        writer = self._operating()
+        if not self._owns:
+            raise JournalError(
+                f"the journal in {self._folder.path} was opened beside its sidecar, which alone may do that"
+            )
+        return writer
+
+    def _operating(self) -> Writer:
+        """The writer of the operators' tables. Raises JournalError where there is none."""
         if self._writer is None:
             raise JournalError(f"the journal in {self._folder.path} was opened to read")
         return self._writer
+
+    def _is_said(self, source: str, position: bytes, now_ns: int) -> bool:
+        """Whether nothing need be written about a reading that found nothing."""
+        with self._readers.connection() as connection:
+            return consumers.is_said(connection, source, position, now_ns)
 
     def _grown(self, head: int) -> None:
         """Tell those who wait of a commit. Commits may be told in another order than they were made."""

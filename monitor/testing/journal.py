@@ -14,7 +14,7 @@ import msgspec
 
 from monitor.errors import JournalError
 from monitor.model import Event, Recorded, StepEnded, TurnEnded, TurnRef, TurnStarted, kind_of
-from monitor.model.answers import Lag, Match, Rejection, Stats
+from monitor.model.answers import UNNAMED, Lag, Match, Rejection, Stats
 from monitor.model.stored import Named, What, clean, names_of, same_facts, storable, supersedes
 from monitor.model.terms import SHORTEST_PREFIX, matched_by, spellings
 from monitor.ports import Appended, Batch, Clock, Projection, RejectedEvent
@@ -38,6 +38,7 @@ class MemoryJournal:
         self._cursors: dict[str, tuple[int, str]] = {}
         self._projections: dict[str, dict[str, bytes]] = {}
         self._rejected: dict[tuple[str, int], Rejection] = {}
+        self._dropped: dict[tuple[str, str], int] = {}
 
     def close(self) -> None:
         """Wake all who wait."""
@@ -97,12 +98,27 @@ class MemoryJournal:
         """Position and last state of a consumer; (0, '') when it is new."""
         return self._cursors.get(consumer, (0, ""))
 
-    def advance(self, consumer: str, position: int, *, rejected: Sequence[RejectedEvent] = (), state: str = "") -> None:
-        """Move the cursor on and park rejected events. Raises JournalError for a position that repeats or skips."""
+    def advance(
+        self,
+        consumer: str,
+        position: int,
+        *,
+        rejected: Sequence[RejectedEvent] = (),
+        delivered: Sequence[int] = (),
+        state: str = "",
+    ) -> None:
+        """Move the cursor on, park events, forget delivered ones. Raises JournalError where that repeats or skips."""
         with self._grown:
             self._move(consumer, position, state)
+            for seq in delivered:
+                self._rejected.pop((consumer, seq), None)
             for event in rejected:
                 self._park(consumer, event)
+
+    def marked(self, consumer: str, *, content: bool) -> Recorded | None:
+        """The consumer's first parked event that a person marked for another delivery; None when there is none."""
+        marked = [entry.seq for entry in self.rejected(consumer, limit=None) if entry.retry_at is not None]
+        return next(iter(self.events_at(marked, content=content)), None)
 
     def project(
         self,
@@ -158,17 +174,49 @@ class MemoryJournal:
         size = sum(_weight(recorded, content=True) for recorded in self._events)
         return Stats(size, self.head(), self._events[0].recorded_at if self._events else None)
 
-    def rejected(self, consumer: str | None = None, *, limit: int = 1000) -> list[Rejection]:
-        """What a consumer, or all of them, gave up on; the latest first."""
-        found = [entry for entry in self._rejected.values() if consumer in (None, entry.consumer)]
+    def events_at(self, seqs: Collection[int], *, content: bool) -> list[Recorded]:
+        """The events at these positions, by position; positions that hold none are passed over."""
+        there = [self._events[seq] for seq in sorted(set(seqs)) if 0 <= seq < self.head()]
+        return there if content else [_without_content(recorded) for recorded in there]
+
+    def rejected(
+        self, consumer: str | None = None, *, reason: str | None = None, limit: int | None = 1000
+    ) -> list[Rejection]:
+        """What a consumer, or all of them, gave up on, for one reason or any; the latest first."""
+        found = [
+            entry
+            for entry in self._rejected.values()
+            if consumer in (None, entry.consumer) and reason in (None, entry.reason)
+        ]
         return sorted(found, key=lambda entry: (-entry.at, entry.consumer, entry.seq))[:limit]
 
     def rejected_counts(self) -> dict[tuple[str, str], int]:
-        """How many events were given up, by consumer and reason."""
+        """How many events are parked, by consumer and reason."""
         counts: dict[tuple[str, str], int] = {}
         for entry in self._rejected.values():
             counts[entry.consumer, entry.reason] = counts.get((entry.consumer, entry.reason), 0) + 1
         return counts
+
+    def dropped_counts(self) -> dict[tuple[str, str], int]:
+        """How many parked events were ever dropped, by consumer and reason."""
+        return dict(self._dropped)
+
+    def mark(self, entries: Collection[tuple[str, int]]) -> int:
+        """Mark parked events, by consumer and position, for another delivery; how many could be."""
+        with self._grown:
+            known = [entry for name in set(entries) if (entry := self._rejected.get(name)) and entry.reason != UNNAMED]
+            for entry in known:
+                marked = msgspec.structs.replace(entry, retry_at=self._clock.now_ns())
+                self._rejected[entry.consumer, entry.seq] = marked
+            return len(known)
+
+    def drop(self, entries: Collection[tuple[str, int]]) -> int:
+        """Give parked events up for good, by consumer and position, and count them; how many there were."""
+        with self._grown:
+            gone = [self._rejected.pop(name) for name in set(entries) if name in self._rejected]
+            for entry in gone:
+                self._dropped[entry.consumer, entry.reason] = self._dropped.get((entry.consumer, entry.reason), 0) + 1
+            return len(gone)
 
     def find(self, term: str, limit: int = 20) -> list[Match]:
         """Turns that an id leads to, or the beginning of one, the earliest first."""

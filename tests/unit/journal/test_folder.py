@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import subprocess
@@ -64,6 +65,21 @@ def test_a_writer_in_another_process_is_seen_and_its_death_lets_go(tmp_path, clo
         other.wait()
     with opened(tmp_path / "j", clock) as journal:
         assert journal.position("dify") == b"p"
+
+
+def test_who_asks_for_the_holder_keeps_no_writer_from_starting(tmp_path, clock):
+    """The question holds the lock for an instant; a writer that meets it waits that instant out."""
+    opened(tmp_path / "j", clock).close()
+    asked = os.open(tmp_path / "j" / "lock", os.O_RDONLY)
+    fcntl.flock(asked, fcntl.LOCK_SH)
+
+    class Impatient(type(clock)):
+        def wait(self, stop, seconds):
+            fcntl.flock(asked, fcntl.LOCK_UN)
+            return False
+
+    opened(tmp_path / "j", Impatient()).close()
+    os.close(asked)
 
 
 def test_a_failed_opening_lets_go_of_the_lock(tmp_path, clock):

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from monitor.errors import ConfigError, JournalDamaged, JournalError, JournalFull, Retryable
-from monitor.journal import SqliteJournal, connections
+from monitor.journal import SqliteJournal, connections, layout
 from monitor.ports import Journal, Projection
 from monitor.testing import samples
 from monitor.testing.journal import MemoryJournal
@@ -137,10 +137,10 @@ def test_a_database_of_another_program_is_left_alone(tmp_path, clock):
         opened(tmp_path / "j", clock, read_only=True)
 
 
-@pytest.mark.parametrize(("layout", "which"), [(2, "a newer"), (0, "an older")])
-def test_another_layout_is_not_touched(tmp_path, clock, layout, which):
+@pytest.mark.parametrize(("number", "which"), [(layout.LAYOUT + 1, "a newer"), (0, "an older")])
+def test_another_layout_is_not_touched(tmp_path, clock, number, which):
     with opened(tmp_path / "j", clock) as journal, journal._writer.transaction() as connection:
-        connection.execute(f"PRAGMA user_version = {layout}")
+        connection.execute(f"PRAGMA user_version = {number}")
     assert which in damaged(tmp_path / "j", clock)
 
 
@@ -153,7 +153,7 @@ def test_a_counter_that_disagrees_with_the_events_is_damage(tmp_path, clock):
 
 
 def test_a_death_while_it_is_laid_out_leaves_nothing_behind(tmp_path, clock, monkeypatch):
-    monkeypatch.setattr(connections, "LAYOUT", "not SQL;")
+    monkeypatch.setattr(layout, "LAYOUT", "not SQL;")
     with pytest.raises(JournalError):
         opened(tmp_path / "j", clock)
     monkeypatch.undo()
