@@ -184,6 +184,11 @@ OWN_CATALOGUE: tuple[Definition, ...] = (
         "dify_monitor_rejected_total", "counter", "Events that a consumer will never take.", ("consumer", "reason")
     ),
     Definition(
+        "dify_monitor_dropped_total", "counter",
+        "Parked events that a person dropped; kept in the journal, so a restart does not reset it.",
+        ("consumer", "reason"),
+    ),
+    Definition(
         "dify_monitor_notifications_total", "counter", "Notifications by what became of them.",
         ("notifier", "outcome", "reason"),
     ),
@@ -200,7 +205,8 @@ OWN_CATALOGUE: tuple[Definition, ...] = (
         "Measures that went into an `other` series because their metric was full.", ("metric",),
     ),
 )  # fmt: skip
-"""The sidecar's own health. These begin at 0 with each start: here a reset is the truth."""
+"""The sidecar's own health. These begin at 0 with each start: here a reset is the truth. What was dropped is the
+exception, as people drop while no sidecar runs, too."""
 
 
 def reference_markdown() -> str:
@@ -211,7 +217,7 @@ def reference_markdown() -> str:
             "Counted from the journal: a restart resets nothing. All have the labels `tenant_id` and `app_id`.\n",
             *_table(CATALOGUE, hidden=APP_LABELS),
             "\n## The sidecar itself\n",
-            "Counted since the start of the process.\n",
+            "Counted since the start of the process, but for what says otherwise.\n",
             *_table(OWN_CATALOGUE),
             "\n## Closed labels\n",
             *_closed_labels(),

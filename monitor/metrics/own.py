@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from monitor import __version__
@@ -26,7 +26,7 @@ _DEFINITIONS = {each.name: each for each in OWN_CATALOGUE}
 
 
 class WatchedJournal(Protocol):
-    """A journal that can be asked how it is. Both may raise MonitorError."""
+    """A journal that can be asked how it is. Every method may raise MonitorError."""
 
     def lag(self, consumer: str) -> Lag:
         """How far the consumer is behind."""
@@ -34,6 +34,10 @@ class WatchedJournal(Protocol):
 
     def stats(self) -> Stats:
         """The journal as a whole."""
+        ...
+
+    def dropped_counts(self) -> dict[tuple[str, str], int]:
+        """How many parked events were ever dropped, by consumer and reason."""
         ...
 
 
@@ -59,7 +63,7 @@ class SelfMetrics:
 
     def watch_journal(self, journal: WatchedJournal, consumers: Collection[str], clock: Clock) -> None:
         """From now on ask the journal at each scrape. To be called once."""
-        self.registry.register(_JournalGauges(journal, tuple(consumers), clock))
+        self.registry.register(_JournalMetrics(journal, tuple(consumers), clock))
 
     def watch_sources(self, ages_s: Callable[[], dict[str, float]]) -> None:
         """From now on ask at each scrape how many seconds each source is behind; what is not known is left out."""
@@ -84,8 +88,8 @@ class SelfMetrics:
         )
 
 
-class _JournalGauges(Collector):
-    """Asked at scrape time. Where the journal can't answer, its gauges are left out and nothing else."""
+class _JournalMetrics(Collector):
+    """Asked at scrape time. Where the journal can't answer, its metrics are left out and nothing else."""
 
     def __init__(self, journal: WatchedJournal, consumers: tuple[str, ...], clock: Clock) -> None:
         self._journal = journal
@@ -96,17 +100,22 @@ class _JournalGauges(Collector):
         """The names, so that registering asks nothing of the journal."""
         for name in ("sink_lag_events", "sink_lag_seconds", "journal_bytes", "journal_oldest_seconds"):
             yield _gauge_family(name)
+        yield _counter_family("dropped_total")
 
     def collect(self) -> Iterator[Metric]:
-        """The gauges as they are now."""
+        """The metrics as they are now."""
         try:
             lags = {consumer: self._journal.lag(consumer) for consumer in self._consumers}
-            stats = self._journal.stats()
+            stats, dropped = self._journal.stats(), self._journal.dropped_counts()
         except MonitorError:
             return
         yield from _lags(lags)
         yield _single("journal_bytes", stats.bytes)
         yield _single("journal_oldest_seconds", self._age_s(stats))
+        family = _counter_family("dropped_total")
+        for labels, count in dropped.items():
+            family.add_metric(labels, count)
+        yield family
 
     def _age_s(self, stats: Stats) -> float:
         if stats.oldest_recorded_at is None:
@@ -135,6 +144,11 @@ def _definition(name: str) -> Definition:
 def _gauge_family(name: str) -> GaugeMetricFamily:
     definition = _definition(name)
     return GaugeMetricFamily(definition.name, definition.help, labels=definition.labels)
+
+
+def _counter_family(name: str) -> CounterMetricFamily:
+    definition = _definition(name)
+    return CounterMetricFamily(definition.name, definition.help, labels=definition.labels)
 
 
 def _lags(lags: Mapping[str, Lag]) -> Iterator[Metric]:

@@ -1,25 +1,31 @@
 """What the evaluator knows and what one batch of it changes: rows of groups and alerts, and drafts of them.
 
 Rows stand in the journal as `group/{rule}/{digest}/{fingerprint}` and `alert/{fingerprint}`. A draft lies over the
-committed rows and is either thrown away or, after its commit, taken over. Only `monitor.runtime.evaluator` uses this.
+committed rows and is either thrown away or, after its commit, taken over. `monitor.runtime.evaluator` uses all of this;
+who only looks into a journal asks `firing_in`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import msgspec
 
+from monitor.errors import JournalDamaged
 from monitor.model import Alert, AlertChanged, Event, Finding, Recorded
 from monitor.ports import Projection
 from monitor.rules.definition import LoadedRule, render_text
 from monitor.rules.matcher import fields_of
 from monitor.rules.state import Change, Policy, Standing
 
-__all__ = ["Draft", "Group", "Judged", "Overlay", "Raised"]
+__all__ = ["CONSUMER", "Draft", "Group", "Judged", "Overlay", "Raised", "firing", "firing_in"]
 
+CONSUMER = "rules"
+"""The cursor's and the projection's name in the journal."""
+
+_ALERT = "alert/"
 _RANK = 100
 """Alert changes have one way in, so the number only has to stay the same."""
 _Row = TypeVar("_Row")
@@ -145,7 +151,7 @@ class Draft:
     def projection(self) -> Projection:
         """All of it, for one commit; events in the order of the facts that caused them."""
         rows: dict[str, Raised | Group | None] = {}
-        rows |= {f"alert/{mark}": row for mark, row in self.alerts.changed.items()}
+        rows |= {f"{_ALERT}{mark}": row for mark, row in self.alerts.changed.items()}
         for rule_id, overlay in self.groups.items():
             rows |= {f"group/{rule_id}/{mark}": row for mark, row in overlay.changed.items()}
         puts = {key: msgspec.msgpack.encode(row) for key, row in rows.items() if row is not None}
@@ -179,3 +185,18 @@ def _event(alert: Alert, change: Change) -> Event:
 
 def _number(value: float) -> str:
     return str(int(value)) if value.is_integer() else f"{value:.6g}"
+
+
+def firing_in(projected: Mapping[str, bytes]) -> tuple[Alert, ...]:
+    """The alerts that fire as of a journal's `projected(CONSUMER)`, oldest first. Raises JournalDamaged."""
+    rows = (row for key, row in projected.items() if key.startswith(_ALERT))
+    try:
+        return firing(msgspec.msgpack.decode(row, type=Raised) for row in rows)
+    except (msgspec.DecodeError, ValueError) as exc:
+        raise JournalDamaged(f"an alert's row in the journal can't be read: {exc}") from exc
+
+
+def firing(rows: Iterable[Raised]) -> tuple[Alert, ...]:
+    """The alerts that fire, oldest first."""
+    alerts = [row.alert for row in rows if row.standing.phase == "firing" and row.alert]
+    return tuple(sorted(alerts, key=lambda alert: (alert.since, alert.fingerprint)))

@@ -6,7 +6,7 @@ the channel's; grouping, silences and escalation are not its work.
 
 A channel that is new to a journal hears of what happens from then on, never of what the journal held before: the
 supervisor calls `start` on every courier before the first source is read. What could not be said while the channel
-was down is said when it is back, however long that was.
+was down is said when it is back, however long that was. Parked alerts that a person marked are said before new ones.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Any
 
 from monitor.errors import Auth, JournalError, MonitorError, Permanent, Retryable, TooLarge
 from monitor.model import AlertChanged, Notification, Recorded
-from monitor.ports import Journal, Notifier, RejectedEvent
+from monitor.ports import Clock, Journal, Notifier, RejectedEvent
 from monitor.runtime.backoff import AUTH_RETRY_S, delay_s
+from monitor.runtime.redelivery import Answer, Redelivery, refusal
 from monitor.runtime.worker import Outcome
 
 __all__ = ["Courier"]
@@ -25,7 +26,6 @@ __all__ = ["Courier"]
 _KINDS = ("alert_changed",)
 _SAID = {"firing", "resolved"}
 _STARTED = "started"
-_LONGEST_DETAIL = 500
 _JOURNAL_RETRY_S = 5.0
 
 
@@ -36,6 +36,7 @@ class Courier:
         self,
         journal: Journal,
         notifier: Notifier,
+        clock: Clock,
         *,
         random: Callable[[], float],
         logger: Any,
@@ -52,6 +53,17 @@ class Courier:
         self._limit = limit
         self._started = False
         self._failures = 0
+        self._redelivery = Redelivery(
+            journal,
+            self.name,
+            clock,
+            content=False,
+            deliver=self._redeliver,
+            alive=self._alive,
+            refused=self._tell_rejected,
+            random=random,
+            logger=logger,
+        )
 
     def start(self) -> None:
         """Begin at the journal's end where this channel was never heard of; else nothing. Raises JournalError."""
@@ -65,7 +77,11 @@ class Courier:
         """Say what is waiting, up to the first that can't be said now."""
         try:
             self.start()
-            return self._deliver()
+            if self._redelivery.step():
+                return Outcome(progressed=True)
+            return self._redelivery.then(self._deliver())
+        except Auth as exc:  # from a parked alert: those of new ones are answered where they arise
+            return self._hold(exc)
         except (JournalError, Retryable) as exc:  # the journal's: the channel's are answered where they arise
             return Outcome(retry_in_s=_JOURNAL_RETRY_S, error=exc)
 
@@ -85,7 +101,7 @@ class Courier:
         if notification is None:
             return None
         try:
-            self._notifier.notify(notification)
+            self._say(notification)
         except Retryable as exc:
             return self._again(exc)
         except Auth as exc:
@@ -94,14 +110,34 @@ class Courier:
             self._reject(recorded, exc)
             return None
         self._failures = 0
-        self._on_outcome("said", "")
         self._advance(recorded.seq + 1)
         return None
+
+    def _redeliver(self, recorded: Recorded) -> Answer:
+        """Say a parked alert as if it were new."""
+        notification = _notification(recorded)
+        if notification is not None:
+            self._say(notification)
+        return Answer(_STARTED)
+
+    def _say(self, notification: Notification) -> None:
+        try:
+            self._notifier.notify(notification)
+        except Retryable as exc:
+            self._on_outcome("retry", exc.reason)
+            raise
+        self._on_outcome("said", "")
+
+    def _alive(self) -> bool:
+        try:
+            self._notifier.check()
+        except MonitorError:
+            return False
+        return True
 
     def _again(self, error: Retryable) -> Outcome:
         self._failures += 1
         wait_s = delay_s(self._failures, self._random, error.after_s)
-        self._on_outcome("retry", error.reason)
         self._logger.warning(
             "notifier_unavailable", reason=error.reason, error=str(error), failures=self._failures, retry_in_s=wait_s
         )
@@ -114,14 +150,21 @@ class Courier:
         self._logger.error("notifier_refused_credentials", error=str(error), action=action)
         return Outcome(retry_in_s=AUTH_RETRY_S, error=error)
 
-    def _reject(self, recorded: Recorded, error: MonitorError) -> None:
-        reason = error.reason if isinstance(error, Permanent) else "too_large"
-        rejected = RejectedEvent(seq=recorded.seq, reason=reason, detail=str(error)[:_LONGEST_DETAIL])
+    def _reject(self, recorded: Recorded, error: Permanent | TooLarge) -> None:
+        rejected = refusal(recorded.seq, error)
         self._failures = 0
-        self._on_outcome("rejected", reason)
-        action = "this alert is parked in the journal as rejected; see what the channel said"
-        self._logger.error("notification_rejected", reason=reason, error=str(error), seq=recorded.seq, action=action)
+        self._tell_rejected(rejected)
         self._advance(recorded.seq + 1, rejected)
+
+    def _tell_rejected(self, rejected: RejectedEvent) -> None:
+        self._on_outcome("rejected", rejected.reason)
+        self._logger.error(
+            "notification_rejected",
+            reason=rejected.reason,
+            error=rejected.detail,
+            seq=rejected.seq,
+            action="parked; `monitor rejected list` shows it, `monitor rejected retry` tries again",
+        )
 
     def _advance(self, position: int, *rejected: RejectedEvent) -> None:
         self._journal.advance(self.name, position, rejected=rejected, state=_STARTED)

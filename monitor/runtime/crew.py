@@ -148,6 +148,7 @@ class _Hiring:
             Courier(
                 self._journal,
                 notifier,
+                self._house.clock,
                 random=random.random,
                 logger=structlog.get_logger().bind(notifier=notifier.name),
                 on_outcome=lambda outcome, reason, name=notifier.name: self._own.notifications.labels(  # type: ignore[misc]

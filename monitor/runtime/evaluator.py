@@ -19,13 +19,10 @@ from monitor.model import Alert, Finding, Recorded, StepEnded, TurnEnded
 from monitor.ports import Batch, Clock, Journal, Projection
 from monitor.rules.definition import LoadedRule
 from monitor.rules.state import Moment, Reason, deadline_ns, fingerprint, observe, retire
-from monitor.runtime.alert_rows import Draft, Group, Judged, Raised
+from monitor.runtime.alert_rows import CONSUMER, Draft, Group, Judged, Raised, firing
 from monitor.runtime.worker import Outcome
 
 __all__ = ["CONSUMER", "Evaluator"]
-
-CONSUMER = "rules"
-"""The cursor's and the projection's name in the journal."""
 
 _HOUR_NS = 3_600_000_000_000
 _SECOND_NS = 1_000_000_000
@@ -119,8 +116,7 @@ class Evaluator:
         self._current = True
 
     def _show(self) -> None:
-        alerts = [row.alert for row in self._alerts.values() if row.standing.phase == "firing" and row.alert]
-        self._firing = tuple(sorted(alerts, key=lambda alert: (alert.since, alert.fingerprint)))
+        self._firing = firing(self._alerts.values())
 
     def _new_draft(self) -> Draft:
         return Draft(list(self._judged.values()), self._alerts)

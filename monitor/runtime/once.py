@@ -1,20 +1,26 @@
-"""`monitor run --once`: read every source to its end, deliver everything, and say with the exit code how it went."""
+"""`monitor run --once`: read every source to its end, deliver everything, and say with the exit code how it went.
+
+Whoever wants to show how far it is may watch the crew meanwhile; nothing here waits for that.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import msgspec
 import structlog
 
 from monitor.errors import MonitorError, Retryable
 from monitor.runtime.crew import Crew
-from monitor.runtime.worker import Worker
+from monitor.runtime.worker import Outcome, Worker
 
-__all__ = ["DELIVERED", "NOT_DELIVERED", "NOT_READ", "run_once"]
+__all__ = ["DELIVERED", "NOT_DELIVERED", "NOT_READ", "Watch", "run_once"]
+
+Watch = Callable[[Crew], AbstractContextManager[object]]
+"""Entered before the work and left after it."""
 
 DELIVERED, NOT_DELIVERED, NOT_READ = 0, 3, 4
 """Exit codes; a wrong configuration is 2, told before anything runs."""
@@ -31,15 +37,16 @@ class _Unfinished(msgspec.Struct, frozen=True):
     error: MonitorError | None
 
 
-def run_once(crew: Crew, stop: threading.Event) -> int:
+def run_once(crew: Crew, stop: threading.Event, watch: Watch = nullcontext) -> int:
     """Sources one after the other, so that a second run from nothing writes the same; then all sinks side by side.
 
     What is read is folded and delivered while more is being read: that changes the time it takes and nothing else.
     """
-    with _following(crew, stop):
-        unread = _all_of(crew, crew.pollers, stop)
-    undone = _all_of(crew, crew.folding(), stop)
-    undone += _side_by_side(crew, crew.delivering(), stop)
+    with watch(crew):
+        with _following(crew, stop):
+            unread = _all_of(crew, crew.pollers, stop)
+        undone = _all_of(crew, crew.folding(), stop)
+        undone += _side_by_side(crew, crew.delivering(), stop)
     _say(crew, unread, undone)
     return NOT_READ if unread else NOT_DELIVERED if undone else DELIVERED
 
@@ -78,7 +85,7 @@ def _follow(crew: Crew, worker: Worker, read: threading.Event, stop: threading.E
         outcome = worker.step()
         if outcome.error is not None:
             failures += 1
-            crew.clock.wait(read, min(outcome.retry_in_s or 0.0, _LONGEST_WAIT_S))
+            crew.clock.wait(read, _wait_s(outcome))
         elif not outcome.progressed:
             crew.journal.wait(seen, read, _LONGEST_WAIT_S)
 
@@ -96,8 +103,14 @@ def _to_its_end(crew: Crew, worker: Worker, stop: threading.Event) -> _Unfinishe
             failures += 1
             if failures >= _TRIES or not isinstance(outcome.error, Retryable):  # rights and room do not come by waiting
                 return _Unfinished(worker.name, outcome.error)
-            crew.clock.wait(stop, min(outcome.retry_in_s or 0.0, _LONGEST_WAIT_S))
+            crew.clock.wait(stop, _wait_s(outcome))
     return _Unfinished(worker.name, None)
+
+
+def _wait_s(outcome: Outcome) -> float:
+    """How long to wait after a failure: a run that is to end has less patience than the sidecar."""
+    wait_s = outcome.due_in_s if outcome.retry_in_s is None else outcome.retry_in_s
+    return min(wait_s or 0.0, _LONGEST_WAIT_S)
 
 
 def _say(crew: Crew, unread: list[_Unfinished], undone: list[_Unfinished]) -> None:

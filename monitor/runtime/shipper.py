@@ -2,7 +2,8 @@
 
 The only place that retries. A dead sink is a cursor that stands still. An event that the sink will never take is found
 by halving the window until it stands alone, parked in the rejected table, and the rest goes on. Credentials that are
-refused are nobody's poison: the cursor holds and the log shouts.
+refused are nobody's poison: the cursor holds and the log shouts. Parked events that a person marked go first, one by
+one, on the same way.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ from typing import Any
 
 from monitor.errors import Auth, JournalError, MonitorError, Permanent, Retryable, TooLarge
 from monitor.metrics.own import SelfMetrics
+from monitor.model import Recorded
+from monitor.model.answers import UNNAMED
 from monitor.ports import Batch, Clock, Journal, RejectedEvent, Report, Sink
 from monitor.runtime.backoff import AUTH_RETRY_S, delay_s
+from monitor.runtime.redelivery import LONGEST_DETAIL, POISON_AFTER, Answer, Redelivery, refusal
 from monitor.runtime.worker import Outcome
 
 __all__ = ["Shipper"]
@@ -21,9 +25,7 @@ __all__ = ["Shipper"]
 _JOURNAL_RETRY_S = 5.0
 _SUSPECT_AFTER = 5
 """So many equal failures of one window, while the sink says that it lives, and it is halved."""
-_POISON_AFTER = 8
-"""So many failures of a lone event in a living sink, and it is rejected."""
-_LONGEST_DETAIL = 500
+_LISTED = "parked; the rest goes on. `monitor rejected list` shows it, `monitor rejected retry` tries again"
 
 
 class Shipper:
@@ -45,11 +47,24 @@ class Shipper:
         self._resumed = False
         self._failures = 0
         self._window = sink.max_events
+        self._redelivery = Redelivery(
+            journal,
+            self.name,
+            clock,
+            content=sink.wants_content,
+            deliver=self._redeliver,
+            alive=self._alive,
+            refused=self._count_rejected,
+            random=random,
+            logger=logger,
+        )
 
     def step(self) -> Outcome:
-        """Deliver one window of events."""
+        """Deliver one window of events, or one that was marked for another delivery."""
         try:
             self._resume()
+            if self._redelivery.step():
+                return Outcome(progressed=True)
             batch = self._journal.read(
                 self.name,
                 limit=self._window,
@@ -57,7 +72,7 @@ class Shipper:
                 content=self._sink.wants_content,
                 max_bytes=self._sink.max_bytes,
             )
-            return self._deliver(batch)
+            return self._redelivery.then(self._deliver(batch))
         except Retryable as exc:
             return self._again(exc)
         except Auth as exc:
@@ -91,7 +106,7 @@ class Shipper:
             return self._refused(kept, exc, state)
         except Retryable as exc:
             return self._suspect(kept, exc, state)
-        self._done(batch, report, kept[0][0], state)
+        self._done(batch, report, [seq for seq, _ in kept], state)
         return Outcome(progressed=True)
 
     def _send(self, parts: Sequence[bytes], seqs: Sequence[int]) -> Report:
@@ -101,54 +116,73 @@ class Shipper:
         finally:
             self._own.sink_write_seconds.labels(self._sink.name).observe(self._clock.monotonic() - started)
 
-    def _done(self, batch: Batch, report: Report, first_seq: int, state: str) -> None:
-        rejected = list(report.rejected)
-        if report.rejected_unknown:
-            detail = f"{report.rejected_unknown} of the events from here on were refused: {report.detail}"
-            rejected.append(RejectedEvent(seq=first_seq, reason="partial_success", detail=detail[:_LONGEST_DETAIL]))
-            self._own.rejected.labels(self.name, "partial_success").inc(report.rejected_unknown)
-            self._logger.error("sink_refused_some", action="see `monitor metrics`", error=detail[:_LONGEST_DETAIL])
-        for each in report.rejected:
-            self._own.rejected.labels(self.name, each.reason).inc()
+    def _done(self, batch: Batch, report: Report, seqs: Sequence[int], state: str) -> None:
+        rejected = _refusals(report, seqs)
         self._journal.advance(self.name, batch.position, rejected=rejected, state=report.state or state)
         self._resumed = True
+        self._count_refusals(rejected, report)
         if self._failures:
             self._logger.info("sink_recovered", action="delivering again", failures=self._failures)
         self._own.sink_events.labels(self._sink.name, "accepted").inc(report.accepted)
         self._failures = 0
         self._window = min(self._sink.max_events, self._window * 2)
 
-    def _refused(self, kept: list[tuple[int, bytes]], error: MonitorError, state: str) -> Outcome:
+    def _count_refusals(self, rejected: Sequence[RejectedEvent], report: Report) -> None:
+        for each in rejected:
+            count = report.rejected_unknown if each.reason == UNNAMED else 1
+            self._own.rejected.labels(self.name, each.reason).inc(count)
+        if report.rejected_unknown:
+            self._logger.error("sink_refused_some", action="see `monitor rejected list`", error=rejected[-1].detail)
+
+    def _redeliver(self, recorded: Recorded) -> Answer:
+        """Deliver a parked event as if it were a window of one."""
+        _, state = self._journal.cursor(self.name)
+        part = self._sink.encode(recorded)
+        if not part:
+            return Answer(state)
+        self._resumed = False
+        try:
+            report = self._send([part], [recorded.seq])
+        except Retryable as exc:
+            self._own.sink_retries.labels(self._sink.name, exc.reason).inc()
+            raise
+        self._own.sink_events.labels(self._sink.name, "accepted").inc(report.accepted)
+        refused = _refusals(report, [recorded.seq])
+        return Answer(report.state or state, refused[0] if refused else None)
+
+    def _refused(self, kept: list[tuple[int, bytes]], error: TooLarge | Permanent, state: str) -> Outcome:
         """Halve until the one that is refused stands alone, and park that."""
         self._failures = 0
         if len(kept) > 1:
             self._window = max(1, min(self._window, len(kept)) // 2)
             return Outcome(progressed=True)
-        reason = error.reason if isinstance(error, Permanent) else "too_large"
-        self._park(kept[0][0], reason, error, state)
+        self._park(refusal(kept[0][0], error), state)
         return Outcome(progressed=True)
 
-    def _park(self, seq: int, reason: str, error: MonitorError, state: str) -> None:
-        rejected = RejectedEvent(seq=seq, reason=reason, detail=str(error)[:_LONGEST_DETAIL])
-        self._journal.advance(self.name, seq + 1, rejected=[rejected], state=state)
-        self._own.rejected.labels(self.name, reason).inc()
-        self._own.sink_events.labels(self._sink.name, "rejected").inc()
-        self._logger.error(
-            "event_rejected", reason=reason, seq=seq, error=str(error), action="parked; the rest goes on"
-        )
+    def _park(self, rejected: RejectedEvent, state: str) -> None:
+        self._journal.advance(self.name, rejected.seq + 1, rejected=[rejected], state=state)
+        self._count_rejected(rejected)
         self._failures = 0
         self._window = min(self._sink.max_events, self._window * 2)
+
+    def _count_rejected(self, rejected: RejectedEvent) -> None:
+        self._own.rejected.labels(self.name, rejected.reason).inc()
+        self._own.sink_events.labels(self._sink.name, "rejected").inc()
+        self._logger.error(
+            "event_rejected", reason=rejected.reason, seq=rejected.seq, error=rejected.detail, action=_LISTED
+        )
 
     def _suspect(self, kept: list[tuple[int, bytes]], error: Retryable, state: str) -> Outcome:
         """A failure that looks passing but that only these events provoke, in a sink that lives, is poison too."""
         outcome = self._again(error)
         lone = len(kept) == 1
-        if error.reason == "rate_limited" or self._failures < (_POISON_AFTER if lone else _SUSPECT_AFTER):
+        if error.reason == "rate_limited" or self._failures < (POISON_AFTER if lone else _SUSPECT_AFTER):
             return outcome
         if not self._alive():
             return outcome
         if lone:
-            self._park(kept[0][0], "poison", error, state)
+            detail = str(error)[:LONGEST_DETAIL]
+            self._park(RejectedEvent(seq=kept[0][0], reason="poison", detail=detail), state)
         else:
             self._window = max(1, min(self._window, len(kept)) // 2)
             self._failures = 0
@@ -180,3 +214,13 @@ class Shipper:
         action = "correct the sink's address and credentials; events wait until then"
         self._logger.error("sink_refused_credentials", error=str(error), action=action)
         return Outcome(retry_in_s=AUTH_RETRY_S, error=error)
+
+
+def _refusals(report: Report, seqs: Sequence[int]) -> list[RejectedEvent]:
+    """What of these events is to be parked. Where one stood alone, it is known which was meant."""
+    if not report.rejected_unknown:
+        return list(report.rejected)
+    reason, detail = "refused", report.detail
+    if len(seqs) > 1:
+        reason, detail = UNNAMED, f"{report.rejected_unknown} of the events from here on were refused: {detail}"
+    return [*report.rejected, RejectedEvent(seq=seqs[0], reason=reason, detail=detail[:LONGEST_DETAIL])]

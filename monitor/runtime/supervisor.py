@@ -7,14 +7,14 @@ repetitions.
 
 from __future__ import annotations
 
-import logging
 import gc
+import logging
 import random
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 from types import FrameType
 from typing import Any, Self
@@ -27,7 +27,7 @@ from monitor.errors import JournalError
 from monitor.metrics.exposition import Exposition
 from monitor.runtime.backoff import delay_s
 from monitor.runtime.crew import Crew, crew_of
-from monitor.runtime.once import DELIVERED, run_once
+from monitor.runtime.once import DELIVERED, Watch, run_once
 from monitor.runtime.poller import Poller
 from monitor.runtime.wiring import House
 from monitor.runtime.worker import Worker
@@ -45,16 +45,22 @@ _OVERDUE = 3.0
 _JOIN_S = 30.0
 
 
-def run(house: House, *, once: bool, on_start: Callable[[Supervisor], None] = lambda _running: None) -> int:
+def run(
+    house: House,
+    *,
+    once: bool,
+    on_start: Callable[[Supervisor], None] = lambda _running: None,
+    watch: Watch = nullcontext,
+) -> int:
     """Run until a signal (or, with `once`, to the end); the process's exit code. Raises MonitorError at start only.
 
-    `on_start` is handed the running house once it works and serves; not with `once`.
+    `on_start` is handed the running house once it works and serves; not with `once`. `watch` is for `once` alone.
     """
     _tune_interpreter()
     stop = threading.Event()
     with crew_of(house) as crew, _signals(stop, crew.journal.ring):
         if once:
-            return run_once(crew, stop)
+            return run_once(crew, stop, watch)
         with Supervisor(crew, house, stop) as running:
             on_start(running)
             _wait(stop)

@@ -34,6 +34,9 @@ class FakeJournal:
     def stats(self) -> Stats:
         return Stats(bytes=4096, events=1, oldest_recorded_at=self.oldest)
 
+    def dropped_counts(self) -> dict[tuple[str, str], int]:
+        return {("sink:otlp", "refused"): 3}
+
 
 def families(own: SelfMetrics) -> dict[str, Metric]:
     return {family.name: family for family in own.registry.collect()}
@@ -84,6 +87,11 @@ def test_the_journal_is_asked_at_each_scrape():
     assert value(own, "journal_oldest_seconds") == 90
     journal.oldest = None
     assert value(own, "journal_oldest_seconds") == 0
+
+
+def test_what_was_dropped_is_the_journals_count():
+    """A command may have dropped it while this process did not run."""
+    assert value(watched(FakeJournal()), "dropped_total", consumer="sink:otlp", reason="refused") == 3
 
 
 def test_a_clock_set_back_makes_no_age_below_zero():

@@ -39,6 +39,9 @@ class Log:
     def __init__(self):
         self.lines: list[tuple[str, str, dict[str, object]]] = []
 
+    def info(self, event, **fields):
+        self.lines.append(("info", event, fields))
+
     def warning(self, event, **fields):
         self.lines.append(("warning", event, fields))
 
@@ -58,6 +61,7 @@ class Office(World):
         self.courier = Courier(
             self.journal,
             self.channel,
+            self.clock,
             random=lambda: 0.5,
             logger=self.log,
             on_outcome=lambda outcome, reason: self.outcomes.append((outcome, reason)),

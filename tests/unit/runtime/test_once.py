@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -43,6 +45,31 @@ def _crew(
         folding=lambda: folding,
         delivering=lambda: delivering,
     )
+
+
+def test_who_watches_is_let_in_before_the_work_and_out_after_it() -> None:
+    source, sink = ScriptedWorker("source:a", Outcome(progressed=True)), ScriptedWorker("sink:a")
+    crew = _crew([source], [ScriptedWorker("metrics")], [sink])
+    seen: list[tuple[str, int]] = []
+
+    @contextmanager
+    def watch(watched: Any) -> Iterator[None]:
+        assert watched is crew
+        seen.append(("in", source.steps))
+        yield
+        seen.append(("out", source.steps))
+
+    assert run_once(crew, threading.Event(), watch) == DELIVERED
+    assert seen == [("in", 0), ("out", 2)]
+
+
+def test_what_waits_for_its_time_is_waited_for_and_then_not_delivered() -> None:
+    """A marked event that the sink can't take now: nothing is in the way of others, but something is left."""
+    waiting = Outcome(due_in_s=2.0, error=Retryable("500"))
+    sink = ScriptedWorker("sink:a", always=waiting)
+    crew = _crew([ScriptedWorker("source:a")], [ScriptedWorker("metrics")], [sink])
+    assert run_once(crew, threading.Event()) == NOT_DELIVERED
+    assert 2.0 in crew.clock.waits
 
 
 def _run(sources: list[ScriptedWorker], delivering: list[ScriptedWorker]) -> int:

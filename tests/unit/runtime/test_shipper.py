@@ -80,9 +80,8 @@ class World:
         self.shipper = self.new_shipper()
 
     def new_shipper(self) -> Shipper:
-        return Shipper(
-            self.journal, self.sink, self.clock, SelfMetrics(), random=lambda: 1.0, logger=structlog.get_logger()
-        )
+        self.own = SelfMetrics()
+        return Shipper(self.journal, self.sink, self.clock, self.own, random=lambda: 1.0, logger=structlog.get_logger())
 
     def drain(self, most: int = 500) -> MonitorError | None:
         for _ in range(most):
@@ -170,6 +169,14 @@ def test_what_is_refused_without_a_name_is_parked_as_a_number() -> None:
     world.sink.report = Report(accepted=2, rejected_unknown=1, detail="attribute too long")
     assert world.drain() is None
     assert world.parked() == [(0, "partial_success")]
+
+
+def test_of_an_event_that_was_sent_alone_it_is_known_that_it_was_refused() -> None:
+    world = World(1)
+    world.sink.report = Report(accepted=0, rejected_unknown=1, detail="attribute too long")
+    assert world.drain() is None
+    (entry,) = world.journal.rejected("sink:list")
+    assert (entry.seq, entry.reason, entry.detail) == (0, "refused", "attribute too long")
 
 
 def test_events_that_mean_nothing_to_the_sink_are_passed_over() -> None:
