@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from subprocess import CompletedProcess
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tests.backends.prometheus import Prometheus
 
 T = TypeVar("T")
-BACKENDS = ("postgres", "collector", "prometheus")
+BACKENDS = ("postgres", "collector", "prometheus", "promtool")
 
 # A busy machine makes single examples slow; that says nothing about the code, so neither is a failure.
 for _name, _examples in {"dev": 50, "ci": 300, "nightly": 5000}.items():
@@ -106,3 +107,12 @@ def prometheus() -> Iterator[Prometheus]:
 
     with _or_skip(Prometheus) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Callable[..., CompletedProcess[str]]:
+    """Prometheus's own judge of metrics and rules: `promtool("check", "metrics", stdin=text)`."""
+    from tests.backends.prometheus import promtool  # noqa: PLC0415
+
+    _or_skip(lambda: promtool("--version"))
+    return promtool

@@ -7,7 +7,6 @@ failure each. Tests wait for what arrives at a local server, never for time.
 from __future__ import annotations
 
 import json
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,16 +15,16 @@ from typing import Any
 import pytest
 
 from monitor.model import StepEnded
+from monitor.model.events import Body
 from monitor.testing.servers import LocalServer
-from tests.support.changes import Commit, PgPlayer, shift_database
+from tests.support.changes import Commit, PgPlayer
 from tests.support.sidecar import Running, Sidecar
-from tests.support.stage import in_a_row, scenes_of
+from tests.support.stage import bring_to_now, in_a_row, scenes_of
 
 pytestmark = pytest.mark.backend("postgres")
 _FAILURES = [f"agent/05_tool_500_consecutive_{number}" for number in range(1, 7)]
 _SUCCESS = "agent/01_order_ok"
 _TWO_YEARS_US = 2 * 365 * 86_400 * 1_000_000
-_SECOND_US = 1_000_000
 
 
 class _World:
@@ -67,12 +66,8 @@ class _World:
 
     def failed_calls(self) -> list[str]:
         """Keys of the failed tool calls that the journal has."""
-        steps = [recorded.event for recorded in self.sidecar.events("step_ended")]
-        return [
-            event.key
-            for event in steps
-            if isinstance(event.body, StepEnded) and event.body.step.kind == "tool" and event.body.step.status == "failed"
-        ]
+        events = [recorded.event for recorded in self.sidecar.events("step_ended")]
+        return [event.key for event in events if _is_failed_call(event.body)]
 
     def said(self) -> list[dict[str, Any]]:
         """Every notification that arrived."""
@@ -81,6 +76,10 @@ class _World:
     def wait_for_notifications(self, process: Running, count: int) -> list[dict[str, Any]]:
         process.wait_for(lambda: len(self.hook.requests) >= count, f"there is no notification number {count}")
         return self.said()
+
+
+def _is_failed_call(body: Body) -> bool:
+    return isinstance(body, StepEnded) and body.step.kind == "tool" and body.step.status == "failed"
 
 
 def _shows_a_result(commit: Commit) -> bool:
@@ -161,9 +160,7 @@ def test_what_happened_two_years_ago_rings_nobody(fresh_database: Callable[..., 
     """The first reading of an old Dify finds old alerts: they are recorded as history and said to nobody."""
     database = fresh_database("1.9")
     with database.connection() as connection:
-        row = connection.execute("SELECT extract(epoch FROM max(created_at))::bigint * 1000000 FROM messages").fetchone()
-        by_us = time.time_ns() // 1000 - _TWO_YEARS_US - int(row[0])
-        shift_database(connection, by_us // _SECOND_US * _SECOND_US)
+        bring_to_now(connection, ago_us=_TWO_YEARS_US)
     with LocalServer() as hook:
         sidecar = Sidecar(
             tmp_path / "monitor", database.url, notifiers=[{"type": "webhook", "url": hook.url}, {"type": "console"}]

@@ -13,7 +13,7 @@ import pytest
 
 from monitor.model.ids import trace_id
 from tests.support.changes import PgPlayer
-from tests.support.hostile import AGENT_CONVERSATION, CHATFLOW_CONVERSATION, Case, plant
+from tests.support.hostile import AGENT_CONVERSATION, CHATFLOW_CONVERSATION, LONG_CONVERSATION, Case, plant
 from tests.support.sidecar import Sidecar
 from tests.support.stage import in_a_row, scenes_of
 
@@ -24,10 +24,8 @@ _STEERS_A_TERMINAL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
 
 def _silent(sidecar: Sidecar, planted: Mapping[str, Case]) -> list[str]:
     """The cases of which neither an event nor a gap tells."""
-    with sidecar.journal() as journal:
-        return [
-            case.what for turn, case in planted.items() if not journal.turn_events(turn) and not journal.gaps_of(turn)
-        ]
+    told = {recorded.event.key.split(":")[0] for recorded in sidecar.events("turn_started", "source_gap")}
+    return [case.what for turn, case in planted.items() if turn not in told]
 
 
 def _ordinary(sidecar: Sidecar, planted: Mapping[str, Case]) -> Counter[str]:
@@ -59,8 +57,9 @@ def test_each_hostile_turn_becomes_something(read: Any) -> None:
     _, hostile, planted, said = read
     assert _silent(hostile, planted) == []
     assert "Traceback" not in said.stderr
-    assert {count for count in hostile.spans().ids.values()} == {1}
-    assert all(0 <= int(span["startTimeUnixNano"]) <= int(span["endTimeUnixNano"]) < 2**63 for span in hostile.spans().all)
+    assert set(hostile.spans().ids.values()) == {1}
+    times = [(int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])) for span in hostile.spans().all]
+    assert all(0 <= start <= end < 2**63 for start, end in times)
 
 
 def test_every_metric_stays_a_number(read: Any) -> None:
@@ -68,6 +67,14 @@ def test_every_metric_stays_a_number(read: Any) -> None:
     metrics = hostile.metrics()
     assert [key for key, value in metrics.items() if not math.isfinite(value) or value < 0] == []
     assert len(metrics) < 5_000
+
+
+def test_a_replay_of_ten_megabytes_is_shortened(read: Any) -> None:
+    _, hostile, _, _ = read
+    shown = hostile.command("replay", LONG_CONVERSATION, timeout=120.0)
+    assert shown.returncode == 0, shown.stderr[-2000:]
+    assert "more characters" in shown.stdout
+    assert len(shown.stdout) < 20_000
 
 
 @pytest.mark.parametrize("options", [[], ["--full"], ["--json"]], ids=["as text", "in full", "as JSON"])
@@ -80,9 +87,7 @@ def test_a_replay_harms_no_terminal(read: Any, conversation: str, options: list[
     assert set(_STEERS_A_TERMINAL.findall(shown.stdout + shown.stderr)) == set()
 
 
-def test_what_comes_after_them_is_read_by_a_running_sidecar(
-    fresh_database: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_what_comes_after_them_is_read_by_a_running_sidecar(fresh_database: Callable[..., Any], tmp_path: Path) -> None:
     """Rows of the year 2100 and of the end of time must not carry the reading past what is written next."""
     database, undisturbed = fresh_database("1.9", rows="lookups"), fresh_database("1.9", rows="lookups")
     sidecar = Sidecar(tmp_path / "live", database.url)
@@ -97,7 +102,8 @@ def test_what_comes_after_them_is_read_by_a_running_sidecar(
             with PgPlayer(url) as player:
                 player.play(commits)
         expected.once()
-        process.wait_for(lambda: _ordinary(sidecar, planted).total() >= len(expected.lines()), "later turns are not read")
+        count = len(expected.lines())
+        process.wait_for(lambda: _ordinary(sidecar, planted).total() >= count, "later turns are not read")
         assert process.end() == 0
         assert "Traceback" not in process.text()
     assert _ordinary(sidecar, planted) == Counter(expected.lines())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,10 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from monitor.testing.servers import Answer, LocalServer, Request, refused_url
-from tests.support.changes import shift_database
 from tests.support.sidecar import Running, Sidecar, Spans
+from tests.support.stage import bring_to_now
 
 pytestmark = pytest.mark.backend("postgres")
-_SECOND_US = 1_000_000
 _FILE = {"type": "file", "path": "./spans.jsonl", "content": "full"}
 
 
@@ -25,8 +23,7 @@ def database(fresh_database: Callable[..., Any]) -> Any:
     """A recording whose last message is of this moment, so that its alerts are news."""
     database = fresh_database("1.9")
     with database.connection() as connection:
-        row = connection.execute("SELECT extract(epoch FROM max(created_at))::bigint * 1000000 FROM messages").fetchone()
-        shift_database(connection, (time.time_ns() // 1000 - int(row[0])) // _SECOND_US * _SECOND_US)
+        bring_to_now(connection)
     return database
 
 
@@ -66,7 +63,7 @@ def test_a_hanging_otlp_server_holds_up_nobody_else(database: Any, tmp_path: Pat
             metrics = process.wait_until_shown()
             _reaches_the_end(process, "sink:file")
             _reaches_the_end(process, "notify:webhook")
-            assert process.lag("sink:otlp") > 0
+            assert process.lag("sink:otlp") not in {None, 0}
             assert len(otlp.requests) == 1, "it hangs since the first request"
             assert sorted(sidecar.lines()) == sorted(expected.lines())
             assert metrics.items() >= expected.metrics().items()
@@ -97,7 +94,7 @@ def test_a_dead_webhook_holds_up_neither_sinks_nor_metrics(database: Any, tmp_pa
             process.wait_for(lambda: process.said("notifier_unavailable"), "nobody says that the channel is dead")
             _reaches_the_end(process, "sink:file")
             _reaches_the_end(process, "notify:living")
-            assert process.lag("notify:dead") > 0
+            assert process.lag("notify:dead") not in {None, 0}
             assert metrics.items() >= expected.metrics().items()
             assert sorted(sidecar.lines()) == sorted(expected.lines())
             assert len(hook.requests) == len(expected.alerts()) > 0

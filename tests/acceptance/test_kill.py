@@ -5,22 +5,24 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from monitor.model import AlertChanged, Recorded
 from tests.backends.collector import Collector
-from tests.support.changes import Commit, PgPlayer
+from tests.support.changes import PgPlayer
 from tests.support.sidecar import Running, Series, Sidecar, counters_of, series_of
 from tests.support.stage import scenes_of, staged
 
 pytestmark = [pytest.mark.backend("postgres"), pytest.mark.backend("collector")]
-_STARTING, _WORKING, _SHOWING = "while it starts", "while it works", "after it has shown its metrics"
-_DEATHS = [_STARTING, _WORKING, _WORKING, _SHOWING, _WORKING]
+_STARTING, _WORKING, _SHOWING = "while it starts", "at any moment of its work", "after it has shown its metrics"
+_LINE, _PAGE = "just when it has written lines", "just when it has written into its journal"
+_DEATHS = [_STARTING, _LINE, _WORKING, _SHOWING, _PAGE, _LINE]
+_WRITTEN = {_LINE: "spans.jsonl", _PAGE: "journal/journal.db-wal"}
 _IN_A_ROW = 5
 _ENDLESS, _AT_ONCE = "1h", "1s"
 
@@ -37,7 +39,7 @@ class _Scraper:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._scrape)
 
-    def __enter__(self) -> _Scraper:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -72,22 +74,17 @@ def _source(abandon_after: str) -> list[dict[str, Any]]:
     return [{**polling, "abandon_after": abandon_after}]
 
 
-@pytest.mark.parametrize(("version", "kills", "seed"), [("1.9", 15, 1), ("0.15", 5, 2)])
+@pytest.mark.parametrize(("version", "kills"), [("1.9", 18), ("0.15", 6)])
 def test_kills_lose_nothing_and_repeat_nothing(
-    fresh_database: Callable[..., Any], collector: Collector, tmp_path: Path, version: str, kills: int, seed: int
+    fresh_database: Callable[..., Any], collector: Collector, tmp_path: Path, version: str, kills: int
 ) -> None:
     """At the end the file, the Collector, the metrics and the alerts are those of a process that was never killed."""
     database = fresh_database(version, rows="lookups")
     otlp = {"type": "otlp", "endpoint": collector.http_endpoint, "content": "full", "timeout_s": 5}
     file = {"type": "file", "path": "./spans.jsonl", "content": "full"}
     killed = Sidecar(tmp_path / "killed", database.url, sinks=[file, otlp], sources=_source(_ENDLESS))
-    scenes = scenes_of(version, without=["chat/delete_conversation"])  # what Dify has deleted, only the killed one knows
-    rng, count = random.Random(seed), sum(map(len, scenes))
-    deaths = rng.sample(_DEATHS * (kills // len(_DEATHS)), kills)
-    with PgPlayer(database.url) as player, _Scraper() as scraper:
-        _play_and_kill(killed, collector, staged(player, scenes), count, deaths, rng, scraper)
-    collector.stop()
-    collector.start()
+    with PgPlayer(database.url) as player:
+        _Story(killed, collector, player, version).tell(kills)
 
     killed.configure(sources=_source(_AT_ONCE))  # what still runs will never end: now it is given up
     killed.once()
@@ -99,49 +96,71 @@ def test_kills_lose_nothing_and_repeat_nothing(
     assert max(spans.ids.values()) == 1
     collector.wait_for(lambda counts: counts.distinct >= len(spans))
     assert {(span.trace_id, span.span_id) for span in collector.spans()} == set(spans.ids)
-    scraper.look(counters_of(killed.metrics()))
-    assert scraper.steps_back == []
-    assert scraper.scrapes_with_series > 1
     assert killed.metrics() == fresh.metrics()
     assert [_told(change) for change in killed.alerts()] == _due(killed.events("step_ended"))
     assert {change.now for change in killed.alerts()} == {"firing", "resolved"}
 
 
-def _play_and_kill(
-    sidecar: Sidecar,
-    collector: Collector,
-    commits: Iterator[Commit],
-    count: int,
-    deaths: Sequence[str],
-    rng: random.Random,
-    scraper: _Scraper,
-) -> None:
-    """One life after the other while the commits are played; the last one sees their end and ends in order."""
-    for life, death in enumerate([*deaths, ""]):
-        with sidecar.running() as process:
-            scraper.process = process
-            collector.stop()
-            if life % 3 == 0:
-                collector.start()
-            _wait_for_the_moment(process, death)
-            played = rng.randrange(2 * count // len(deaths)) if death else count
-            for _ in islice(commits, played):
-                _PAUSE.wait(rng.uniform(0, 0.006))
-            if death:
-                _PAUSE.wait(rng.uniform(0, 0.3))
-                process.kill()
-            scraper.process = None
-    assert next(commits, None) is None
+class _Story:
+    """Lives and deaths of a sidecar while all scenarios are played and the Collector comes and goes."""
+
+    def __init__(self, sidecar: Sidecar, collector: Collector, player: PgPlayer, version: str) -> None:
+        # What Dify has deleted meanwhile, only the one who was there knows.
+        scenes = scenes_of(version, without=["chat/delete_conversation"])
+        self._sidecar, self._collector = sidecar, collector
+        self._commits, self._count = staged(player, scenes), sum(map(len, scenes))
+        self._rng, self._pause = random.Random(version), threading.Event()
+
+    def tell(self, kills: int) -> None:
+        """All of it; the last life sees the end of the play and ends in order. The Collector is up then."""
+        deaths = self._rng.sample(_DEATHS * (kills // len(_DEATHS)), kills)
+        with _Scraper() as scraper:
+            for number, death in enumerate([*deaths, ""]):
+                with self._sidecar.running() as process:
+                    scraper.process = process
+                    self._collector.stop()
+                    if number % 3 == 0:
+                        self._collector.start()
+                    self._live(process, death, most=2 * self._count // kills)
+                    scraper.process = None
+        scraper.look(counters_of(self._sidecar.metrics()))
+        assert next(self._commits, None) is None
+        assert scraper.steps_back == []
+        assert scraper.scrapes_with_series > 1
+        self._collector.stop()
+        self._collector.start()
+
+    def _live(self, process: Running, death: str, most: int) -> None:
+        """One life: so many commits at most, and then its death, if it has one."""
+        if death == _SHOWING:
+            process.wait_until_shown()
+        elif death != _STARTING:
+            process.wait_for(lambda: process.said("running"), "it does not say that it runs")
+        for _ in islice(self._commits, self._rng.randrange(most) if death else None):
+            self._pause.wait(self._rng.uniform(0, 0.006))
+        if death in _WRITTEN:
+            self._play_until_it_writes(self._sidecar.folder / _WRITTEN[death])
+        elif death:
+            self._pause.wait(self._rng.uniform(0, 0.3))
+        if death:
+            process.kill()
+
+    def _play_until_it_writes(self, path: Path) -> None:
+        """Look so closely that what it does after the write has hardly begun."""
+        before = _mark(path)
+        for _ in self._commits:
+            for _ in range(2_000):
+                if _mark(path) != before:
+                    return
 
 
-_PAUSE = threading.Event()
-
-
-def _wait_for_the_moment(process: Running, death: str) -> None:
-    if death == _SHOWING:
-        process.wait_until_shown()
-    elif death == _WORKING:
-        process.wait_for(lambda: process.said("running"), "it does not say that it runs")
+def _mark(path: Path) -> tuple[int, int]:
+    """Changes with each write."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
 
 
 def _told(change: AlertChanged) -> tuple[str, list[str]]:

@@ -211,7 +211,7 @@ def test_a_database_that_restarts_is_read_on(tmp_path: Path) -> None:
         with sidecar.running() as process:
             process.wait_until_shown()
             _play(database.url, commits[: len(commits) // 2])
-            process.wait_for(lambda: sidecar.lines(), "nothing is read before the restart")
+            process.wait_for(sidecar.lines, "nothing is read before the restart")
             server.stop()
             process.wait_for(lambda: process.said("source_not_read"), "nobody says that the database is away")
             server.start()

@@ -14,13 +14,15 @@ from psycopg import sql
 
 from tests.support.recordings import Row, final_rows
 
-__all__ = ["AGENT_CONVERSATION", "CASES", "CHATFLOW_CONVERSATION", "Case", "plant", "turn_id_of"]
+__all__ = ["AGENT_CONVERSATION", "CASES", "CHATFLOW_CONVERSATION", "LONG_CONVERSATION", "Case", "plant"]
 
 _AGENT_MESSAGE = "a9511a15-0f04-4155-b15c-00eef752f9b8"  # agent/03_tool_500
 AGENT_CONVERSATION = "1b4e4a3c-df24-4676-b26d-20148f322fe3"
 _CHATFLOW_MESSAGE = "dc5d2c49-d238-4c22-baee-1c8bb9d88417"  # chatflow/01_order_ok
 _CHATFLOW_RUN = "5fa34ec0-654c-41bc-b6c5-5d50028710be"
+LONG_CONVERSATION = "1096a45e-0000-4000-8000-00000000beef"
 CHATFLOW_CONVERSATION = "6d2f047c-da63-437d-8843-968f31ce8df7"
+_LOST_RUN = "10570000-0000-4000-8000-00000000beef"
 _NOBODY = "dead0000-0000-4000-8000-00000000beef"
 _ESCAPES = "\x1b]0;owned\x07\x1b[2J\x1b[31mred\x1b[0m \x9b31m bell\x07 back\x08\x08 cr\roverwritten \x7f"
 _WORDS = "你好，世界 👩‍👩‍👧‍👦 \u202eright to left\u202c \u2066isolated\u2069 مرحبا \U0010ffff \ufeff"
@@ -76,12 +78,12 @@ CASES: Sequence[Case] = (
     _message("broken metadata", message_metadata=_BROKEN_JSON),
     _message("deep metadata", message_metadata=_DEEP_JSON),
     _message("huge numbers", message_metadata=f'{{"usage": {{"latency": {_HUGE}, "x": 1e999}}}}', inputs=f'{{"n": {_HUGE}}}'),
-    _message("an answer of ten megabytes", answer="一千零一夜 " * 625_000),
+    _message("an answer of ten megabytes", conversation_id=LONG_CONVERSATION, answer="一千零一夜 " * 625_000),
     _message("no conversation", conversation_id=_NOBODY),
     _message("no app", app_id=_NOBODY),
     _message("no end user", from_end_user_id=_NOBODY),
     _message("nobody", from_end_user_id=None, from_account_id=None, from_source="the moon"),
-    _message("no run", workflow_run_id=_NOBODY),
+    _message("no run", workflow_run_id=_LOST_RUN),
     _message("an unknown status", status="quantum", invoke_from="a teapot"),
     _message("a latency that is none", provider_response_latency="NaN"),
     _message("an endless latency", provider_response_latency="Infinity"),
@@ -132,13 +134,9 @@ CASES: Sequence[Case] = (
 )  # fmt: skip
 
 
-def turn_id_of(number: int) -> str:
-    """The id of the turn that a case becomes: of its message, or of its run where it has one."""
-    return _id("bad0", number)
-
-
-def _id(sort: str, number: int, part: int = 0) -> str:
-    return f"{sort}{part:04x}-0000-4000-8000-{number:012x}"
+def _id(sort: int, number: int, part: int = 0) -> str:
+    """Span ids are the lower halves of ids, so those must differ."""
+    return f"badbadba-dbad-4bad-8{sort:x}{part:02x}-{number:012x}"
 
 
 def plant(connection: psycopg.Connection[Any]) -> dict[str, Case]:
@@ -147,26 +145,31 @@ def plant(connection: psycopg.Connection[Any]) -> dict[str, Case]:
     for number, case in enumerate(CASES):
         for table, row in _of_chatflow(rows, number) if case.of_run else _of_agent(rows, number):
             _insert(connection, table, {**row, **case.changes.get(table, {})})
-    return {turn_id_of(number): case for number, case in enumerate(CASES)}
+    return {_turn_id(number): case for number, case in enumerate(CASES)}
+
+
+def _turn_id(number: int) -> str:
+    """What the turn of a case is called: as its run, be it lost, or as its message where it has none."""
+    return CASES[number].changes.get("messages", {}).get("workflow_run_id") or _id(0, number)
 
 
 def _of_agent(rows: _Rows, number: int) -> Iterator[tuple[str, Row]]:
     """A copy of the agent's message and its thoughts."""
-    yield "messages", {**rows["messages"][_AGENT_MESSAGE], "id": turn_id_of(number)}
+    yield "messages", {**rows["messages"][_AGENT_MESSAGE], "id": _id(0, number)}
     thoughts = [row for row in rows["message_agent_thoughts"].values() if row["message_id"] == _AGENT_MESSAGE]
     for part, row in enumerate(thoughts):
-        yield "message_agent_thoughts", {**row, "id": _id("bad1", number, part), "message_id": turn_id_of(number)}
+        yield "message_agent_thoughts", {**row, "id": _id(1, number, part), "message_id": _id(0, number)}
 
 
 def _of_chatflow(rows: _Rows, number: int) -> Iterator[tuple[str, Row]]:
     """A copy of the chatflow's run, nodes and message."""
-    run = turn_id_of(number)
+    run = _id(0, number)
     yield "workflow_runs", {**rows["workflow_runs"][_CHATFLOW_RUN], "id": run}
     nodes = [row for row in rows["workflow_node_executions"].values() if row["workflow_run_id"] == _CHATFLOW_RUN]
     for part, row in enumerate(nodes):
-        node = _id("bad2", number, part)
+        node = _id(2, number, part)
         yield "workflow_node_executions", {**row, "id": node, "workflow_run_id": run, "node_execution_id": node}
-    yield "messages", {**rows["messages"][_CHATFLOW_MESSAGE], "id": _id("bad3", number), "workflow_run_id": run}
+    yield "messages", {**rows["messages"][_CHATFLOW_MESSAGE], "id": _id(3, number), "workflow_run_id": run}
 
 
 def _insert(connection: psycopg.Connection[Any], table: str, row: Row) -> None:

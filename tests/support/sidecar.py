@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -38,12 +39,12 @@ T = TypeVar("T")
 
 def until(found: Callable[[], T], what: str, seconds: float = _DEADLINE_S) -> T:
     """The first true answer; AssertionError with `what` when there is none in time. Never a measure of speed."""
-    waiting = threading.Event()
-    for _ in range(int(seconds / _POLL_S)):
-        if answer := found():
-            return answer
+    waiting, end = threading.Event(), time.monotonic() + seconds
+    while not (answer := found()):
+        if time.monotonic() > end:
+            raise AssertionError(f"after {seconds} s: {what}")
         waiting.wait(_POLL_S)
-    raise AssertionError(f"after {seconds} s: {what}")
+    return answer
 
 
 class Sidecar:
@@ -124,9 +125,7 @@ class Sidecar:
     def events(self, *kinds: str) -> list[Recorded]:
         """The journal's events of these kinds, in order, without their content."""
         with self.journal() as journal:
-            return list(
-                journal.read("a test", limit=1_000_000, kinds=kinds, content=False, max_bytes=1 << 40).events
-            )
+            return list(journal.read("a test", limit=1_000_000, kinds=kinds, content=False, max_bytes=1 << 40).events)
 
     def alerts(self) -> list[AlertChanged]:
         """Every change of an alert, in order."""
@@ -195,7 +194,9 @@ class Running:
         """A page, or None while there is no server."""
         address = self.address
         try:
-            return None if address is None else httpx.get(f"{address}{path}", timeout=10.0, trust_env=False, verify=False)
+            return (
+                None if address is None else httpx.get(f"{address}{path}", timeout=10.0, trust_env=False, verify=False)
+            )
         except httpx.TransportError:
             return None
 

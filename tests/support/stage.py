@@ -9,12 +9,23 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import Any
 
-from tests.support.changes import Commit, PgPlayer, load_changes, shift_to, shifted
+import psycopg
 
-__all__ = ["in_a_row", "scenes_of", "staged"]
+from tests.support.changes import Commit, PgPlayer, load_changes, shift_database, shift_to, shifted
+
+__all__ = ["bring_to_now", "in_a_row", "scenes_of", "staged"]
 
 _SECOND_US = 1_000_000
+
+
+def bring_to_now(connection: psycopg.Connection[Any], *, ago_us: int = 0) -> None:
+    """Move a loaded recording's times so that its last message is of this moment, or of so long ago."""
+    row = connection.execute("SELECT extract(epoch FROM max(created_at))::bigint FROM messages").fetchone()
+    assert row is not None
+    by_us = time.time_ns() // 1000 - ago_us - int(row[0]) * _SECOND_US
+    shift_database(connection, by_us // _SECOND_US * _SECOND_US)
 
 
 def scenes_of(version: str, scenario_glob: str = "*", *, without: Sequence[str] = ()) -> list[list[Commit]]:
