@@ -160,11 +160,10 @@ class Runs:
 
 def _model_texts(turn: Turn, usage: str) -> tuple[str, str]:
     """What a model node processed and gave; both repeat the usage."""
-    return (
-        f'{{"model_mode": "chat", "prompts": {json.dumps(turn.prompt())}, "usage": {usage}, "finish_reason": "stop", '
-        f'"model_provider": "{PROVIDER}", "model_name": "{MODEL}"}}',
-        f'{{"text": {json.dumps(turn.answer)}, "reasoning_content": "", "usage": {usage}, "finish_reason": "stop"}}',
-    )
+    end = f'"usage": {usage}, "finish_reason": "stop"'
+    process = f'{{"model_mode": "chat", "prompts": {json.dumps(turn.prompt())}, {end}, "model_provider": "{PROVIDER}", '
+    outputs = f'{{"text": {json.dumps(turn.answer)}, "reasoning_content": "", {end}}}'
+    return f'{process}"model_name": "{MODEL}"}}', outputs
 
 
 def _usage(given: int, produced: int, lasts_s: float) -> dict[str, Any]:

@@ -13,8 +13,6 @@ from psycopg import sql
 from tests.docs.pages import ROOT, blocks
 from tests.support.sidecar import Sidecar
 
-pytestmark = pytest.mark.backend("postgres")
-
 _ROLE = f"monitor_test_{os.getpid()}_role"
 """Roles belong to the whole server, which may be somebody's own: never the name that the page has."""
 _PASSWORD = "change-me"
@@ -24,11 +22,24 @@ _PASSWORD = "change-me"
 def database(request, fresh_database) -> Iterator[tuple[object, str]]:
     """A recorded Dify with the role in it, and the role's address."""
     made = fresh_database(request.param)
-    (block,) = [each for each in blocks("sql") if each.page == ROOT / "docs/howto/database-role.md"]
     with made.connection() as connection:
-        connection.execute(block.text.replace("dify_monitor", _ROLE))
+        connection.execute(_page().replace("dify_monitor", _ROLE))
         yield made, re.sub(r"//[^@/]*@?", f"//{_ROLE}:{_PASSWORD}@", made.url, count=1)
         _forget(connection)
+
+
+def _page() -> str:
+    """The page's SQL."""
+    (block,) = [each for each in blocks("sql") if each.page == ROOT / "docs/howto/database-role.md"]
+    return block.text
+
+
+def test_no_column_is_granted_that_is_not_read():
+    granted = {
+        column for columns in re.findall(r"SELECT \(([^)]*)\)", _page()) for column in re.findall(r"\w+", columns)
+    }
+    statements = (ROOT / "monitor/sources/dify_database/postgres.sql").read_text()
+    assert [column for column in sorted(granted) if not re.search(rf"\b{column}\b", statements)] == []
 
 
 def _forget(connection: psycopg.Connection) -> None:
