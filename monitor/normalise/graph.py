@@ -11,7 +11,10 @@ from typing import Any
 from monitor.normalise.rows import AgentTool, Graph, GraphNode
 from monitor.normalise.text import clean, parse_object
 
-__all__ = ["agent_tools_of", "graph_of"]
+__all__ = ["CONTAINERS", "agent_tools_of", "graph_of"]
+
+CONTAINERS = ("iteration", "loop")
+"""Node types whose executions hold those of other nodes."""
 
 
 def graph_of(text: str | None) -> Graph:
@@ -19,18 +22,24 @@ def graph_of(text: str | None) -> Graph:
     nodes = parse_object(text).get("nodes")
     if not isinstance(nodes, list):
         return {}
-    return {clean(str(node.get("id"))): _node(node) for node in nodes if isinstance(node, dict)}
+    data_of = {clean(str(node.get("id"))): (node, _data(node)) for node in nodes if isinstance(node, dict)}
+    containers = {node_id for node_id, (_, data) in data_of.items() if data.get("type") in CONTAINERS}
+    return {node_id: _node(node, data, containers) for node_id, (node, data) in data_of.items()}
 
 
-def _node(node: dict[str, Any]) -> GraphNode:
+def _data(node: dict[str, Any]) -> dict[str, Any]:
     data = node.get("data")
-    data = data if isinstance(data, dict) else {}
+    return data if isinstance(data, dict) else {}
+
+
+def _node(node: dict[str, Any], data: dict[str, Any], containers: set[str]) -> GraphNode:
     model = _model(data)
+    parents = (_text(each) for each in (node.get("parentId"), data.get("loop_id"), data.get("iteration_id")))
     return GraphNode(
         tool=_text(data.get("tool_name")),
         provider_id=_text(data.get("provider_id")),
         provider_type=_text(data.get("provider_type")),
-        parent=_text(node.get("parentId") or data.get("loop_id") or data.get("iteration_id")),
+        parent=next((parent for parent in parents if parent in containers), ""),
         datasets=_texts(data.get("dataset_ids")),
         model_provider=_text(model.get("provider")),
         model_name=_text(model.get("name") or model.get("model")),

@@ -1,17 +1,37 @@
 """Dify's rows as any source hands them over: the columns that we use, as plain values.
 
 Times are integer microseconds since 1970 UTC (None where Dify left them empty), numbers that are money stay decimal
-text, JSON columns stay the text that Dify wrote. Nothing here is cleaned yet; `monitor.normalise` does that.
+text, JSON columns stay the text that Dify wrote. Nothing here is cleaned yet; `monitor.normalise` does that. The rows
+hold plain values only, so the garbage collector need not look at them.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-__all__ = ["AgentTool", "Graph", "GraphNode", "MessageRow", "NodeRow", "RunRow", "ThoughtRow", "TurnRows"]
+__all__ = [
+    "AgentTool",
+    "Graph",
+    "GraphNode",
+    "MessageRow",
+    "NodeRow",
+    "RunRow",
+    "ThoughtRow",
+    "TurnRows",
+    "message_is_final",
+]
 
 
-class MessageRow(msgspec.Struct):
+def message_is_final(latency_s: float, status: str) -> bool:
+    """Whether Dify will not change a message any more.
+
+    A message has no "running" status: it is over when it has a duration or an error. One that waits for a person
+    (from 1.13 on) has a duration too, but is `paused`.
+    """
+    return (latency_s > 0 and status != "paused") or status == "error"
+
+
+class MessageRow(msgspec.Struct, gc=False):
     """One row of `messages`, with what it refers to."""
 
     id: str
@@ -42,13 +62,8 @@ class MessageRow(msgspec.Struct):
     session_id: str | None
     model_config_id: str | None
 
-    @property
-    def final(self) -> bool:
-        """Dify will not change it any more. The recordings hold to this rule exactly from 1.9 on."""
-        return self.latency_s > 0 or self.status == "error"
 
-
-class ThoughtRow(msgspec.Struct):
+class ThoughtRow(msgspec.Struct, gc=False):
     """One row of `message_agent_thoughts`: a model call of an agent, and the tools that it chose."""
 
     id: str
@@ -68,7 +83,7 @@ class ThoughtRow(msgspec.Struct):
     currency: str | None
 
 
-class RunRow(msgspec.Struct):
+class RunRow(msgspec.Struct, gc=False):
     """One row of `workflow_runs` (never its `graph`)."""
 
     id: str
@@ -87,20 +102,15 @@ class RunRow(msgspec.Struct):
     inputs: str | None
     outputs: str | None
     total_tokens: int | None
-    exceptions_count: int | None
-    created_by_role: str
     created_by: str
     session_id: str | None
 
 
-class NodeRow(msgspec.Struct):
-    """One row of `workflow_node_executions`."""
+class NodeRow(msgspec.Struct, gc=False):
+    """One row of `workflow_node_executions`; whose it is only where it belongs to no run."""
 
     id: str
     run_id: str | None
-    tenant_id: str
-    app_id: str
-    workflow_id: str
     node_execution_id: str | None
     node_id: str
     node_type: str
@@ -116,12 +126,14 @@ class NodeRow(msgspec.Struct):
     process_data: str | None = None
     outputs: str | None = None
     metadata: str | None = None
+    tenant_id: str = ""
+    app_id: str = ""
+    workflow_id: str = ""
     app_name: str | None = None
     mode: str | None = None
-    created_by: str | None = None
 
 
-class GraphNode(msgspec.Struct):
+class GraphNode(msgspec.Struct, gc=False):
     """What a node's definition in the workflow says that its execution row does not."""
 
     tool: str = ""
@@ -138,7 +150,7 @@ Graph = dict[str, GraphNode]
 """Node id to definition."""
 
 
-class AgentTool(msgspec.Struct):
+class AgentTool(msgspec.Struct, gc=False):
     """A tool that an agent app's configuration has."""
 
     name: str

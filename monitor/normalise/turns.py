@@ -22,7 +22,7 @@ from monitor.normalise.text import canonical, clean, parse_object
 from monitor.normalise.thoughts import Draft, thought_steps
 from monitor.normalise.values import MAX_NS, ns, ns_of_us, usage_of
 
-__all__ = ["DATABASE_RANK", "Ended", "ref_of", "run_is_over", "run_was_stopped", "single_step_events", "turn_events"]
+__all__ = ["DATABASE_RANK", "RUN_OVER", "Ended", "ref_of", "run_was_stopped", "single_step_events", "turn_events"]
 
 DATABASE_RANK = 40
 """Ways in by how much they know: database 40, console 30, service 20, push 10; `_OBSERVED` on top for a real end."""
@@ -37,13 +37,11 @@ _RUN_STATUS: dict[str, TurnStatus] = {
     "stopped": "stopped",
     "partial-succeeded": "partial",
 }
+RUN_OVER = frozenset(_RUN_STATUS)
+"""The states of a run in which Dify will not change it any more."""
+
 _TRIGGER_DEBUG = {"debugging": "debugger", "rag-pipeline-debugging": "debugger"}
 _MESSAGE_IS_CALL = {"chat", "completion"}
-
-
-def run_is_over(run: RunRow) -> bool:
-    """Whether Dify will not change the run any more."""
-    return run.status in _RUN_STATUS
 
 
 def run_was_stopped(run: RunRow | None, nodes: Iterable[NodeRow]) -> bool:
@@ -60,12 +58,17 @@ def run_was_stopped(run: RunRow | None, nodes: Iterable[NodeRow]) -> bool:
 
 
 def ref_of(rows: TurnRows, pseudonym: Callable[[str], str]) -> TurnRef:
-    """Whose turn it is. Needs a message or a run."""
+    """Whose turn it is. Needs a message or a run.
+
+    A message that names its run is that run's turn also where the run's own row is not there: Dify may write it later,
+    elsewhere, or have deleted it.
+    """
     message, run = rows.message, rows.run
     user = _user(message, run)
     started = min(row.created_us for row in (message, run) if row is not None)
+    run_id = run.id if run else (message.run_id or "") if message else ""
     return TurnRef(
-        turn_id=run.id if run else message.id if message else "",
+        turn_id=run_id or (message.id if message else ""),
         tenant_id=(run.tenant_id if run else "") or clean(message.tenant_id if message else ""),
         app_id=run.app_id if run else message.app_id if message else "",
         app_name=clean((run.app_name if run else None) or (message.app_name if message else None)),
@@ -74,7 +77,7 @@ def ref_of(rows: TurnRows, pseudonym: Callable[[str], str]) -> TurnRef:
         invoke_from=_invoke_from(message, run),
         conversation_id=clean(message.conversation_id) if message else "",
         message_id=message.id if message else "",
-        run_id=run.id if run else "",
+        run_id=run_id,
         workflow_id=run.workflow_id if run else "",
         workflow_version=clean(run.version) if run else "",
         user=pseudonym(user) if user else "",
@@ -129,13 +132,14 @@ def _last_us(rows: TurnRows) -> int:
     if rows.run is not None:
         times.append(rows.run.finished_us or rows.run.created_us)
     if rows.message is not None:
-        times.append(rows.message.created_us)
+        times.append(rows.message.created_us + ns(rows.message.latency_s) // 1000)
     return max(times)
 
 
 def _message_end(rows: TurnRows) -> int:
+    """When the message was final: where it has no duration, the latest time that its rows show."""
     message = rows.message
-    if message is None or message.latency_s <= 0:
+    if message is None or not ns(message.latency_s):
         return ns_of_us(_last_us(rows))
     return min(ns_of_us(message.created_us) + ns(message.latency_s), MAX_NS)
 
@@ -196,10 +200,10 @@ class _Outcome(msgspec.Struct):
 def _outcome(rows: TurnRows, ended: Ended, *, stopped: bool) -> _Outcome:
     message, run = rows.message, rows.run
     if stopped:
-        return _Outcome("stopped", "")
+        return _Outcome("stopped", clean(run.error) if run is not None else "")
     if message is not None and message.status == "error":
         return _Outcome("failed", clean(message.error))
-    if run is not None and run_is_over(run):
+    if run is not None and run.status in RUN_OVER:
         status = _RUN_STATUS[run.status]
         return _Outcome(status, clean(run.error) if status == "failed" else "")
     if ended == "abandoned":
@@ -227,7 +231,7 @@ def _ended(ref: TurnRef, rows: TurnRows, drafts: list[Draft], asked: str, outcom
         estimated=duration is None,
         error_type=error_type(outcome.error) if outcome.status == "failed" else "",
         usage=usage,
-        counts_usage=counts or _is_model_call(ref, steps),
+        counts_usage=counts or (not steps and _is_model_call(ref, message)),
         model_provider=clean(message.model_provider) if message else "",
         model_name=clean(message.model_id) if message else "",
         time_to_first_token_ns=_first_token(message),
@@ -252,9 +256,14 @@ def _first_token(message: MessageRow | None) -> int | None:
     return (ns(usage.get("time_to_first_token")) or None) if isinstance(usage, dict) else None
 
 
-def _is_model_call(ref: TurnRef, steps: list[Step]) -> bool:
-    """A chat's or completion's message is one model call, also when it failed and used nothing."""
-    return ref.mode in _MESSAGE_IS_CALL and not steps
+def _is_model_call(ref: TurnRef, message: MessageRow | None) -> bool:
+    """A chat's or completion's message is one model call, also when it failed and used nothing.
+
+    Not one that was answered from an annotation: no model was asked.
+    """
+    kept = message.metadata if message is not None else None
+    by_hand = bool(kept and "annotation_reply" in kept and parse_object(kept).get("annotation_reply"))
+    return ref.mode in _MESSAGE_IS_CALL and not by_hand
 
 
 def _duration(rows: TurnRows) -> int | None:
@@ -264,7 +273,7 @@ def _duration(rows: TurnRows) -> int | None:
         if run.finished_us is None or run.finished_us < run.created_us:
             return None
         until = run.finished_us * 1000
-        if message is not None and message.latency_s > 0:
+        if message is not None and ns(message.latency_s):
             until = max(until, message.created_us * 1000 + ns(message.latency_s))
         return min(until - run.created_us * 1000, MAX_NS)
     return (ns(message.latency_s) or None) if message is not None else None
@@ -297,14 +306,15 @@ def _usage(rows: TurnRows, steps: list[Step]) -> Usage | None:
 
 
 def _sum(steps: list[Step]) -> Usage | None:
-    """The steps' usage added up, where all of it is in one currency."""
+    """The steps' usage added up, where all of it is in one currency; by direction where all of it is."""
     used = [step.usage for step in steps if step.usage is not None]
     currencies = {usage.currency for usage in used if usage.price != "0"}
     if not used or len(currencies) > 1:
         return None
+    split = all(usage.input_tokens is not None and usage.output_tokens is not None for usage in used)
     return usage_of(
-        given=sum(usage.input_tokens or 0 for usage in used),
-        produced=sum(usage.output_tokens or 0 for usage in used),
+        given=sum(usage.input_tokens or 0 for usage in used) if split else None,
+        produced=sum(usage.output_tokens or 0 for usage in used) if split else None,
         total=sum(usage.total_tokens for usage in used),
         price=sum((Decimal(usage.price) for usage in used), Decimal(0)),
         currency=next(iter(currencies), used[0].currency),

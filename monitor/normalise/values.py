@@ -56,7 +56,7 @@ def count(value: Any) -> int | None:
 
 def price_text(value: Any) -> str:
     """Money as plain decimal text ("0E-7" is "0"); "0" where it is no finite, non-negative number."""
-    if value is None:
+    if value is None or (isinstance(value, str) and not value.strip("0.")):
         return "0"
     try:
         price = Decimal(str(value)[:_MAX_PRICE_CHARS])

@@ -93,6 +93,20 @@ class Expected:
         self.cursors: dict[str, tuple[int, str]] = {}
         self.counts: dict[str, bytes] = {}
         self.rejected: dict[tuple[str, int], int] = {}
+        self.marked: set[tuple[str, int]] = set()
+        self.dropped: dict[tuple[str, str], int] = {}
+
+    def next_marked(self, consumer: str) -> int | None:
+        there = (seq for name, seq in self.marked if name == consumer and seq < len(self.log))
+        return min(there, default=None)
+
+    def park(self, consumer: str, seq: int) -> None:
+        self.rejected[consumer, seq] = self.rejected.get((consumer, seq), 0) + 1
+        self.marked.discard((consumer, seq))
+
+    def forget(self, consumer: str, seq: int) -> None:
+        self.rejected.pop((consumer, seq), None)
+        self.marked.discard((consumer, seq))
 
     def append(self, source: str, page: list[Event], position: bytes | None, at: int) -> Appended:
         outcome = [self._take(source, event, at) for event in page]
@@ -187,7 +201,39 @@ class JournalLaws(RuleBasedStateMachine):
             self.journal.advance(consumer, batch.position, rejected=rejected, state=done)
             self.expected.cursors[consumer] = (batch.position, done)
             for event in rejected:
-                self.expected.rejected[consumer, event.seq] = 1
+                self.expected.park(consumer, event.seq)
+
+    @rule(consumer=CONSUMERS, seqs=st.lists(st.integers(0, 12), max_size=3))
+    def mark(self, consumer, seqs) -> None:
+        known = {(consumer, seq) for seq in seqs} & self.expected.rejected.keys()
+        assert self.journal.mark([(consumer, seq) for seq in seqs]) == len(known)
+        self.expected.marked |= known
+
+    @rule(consumer=CONSUMERS, state=st.sampled_from(["s", "t"]), taken=st.booleans())
+    def deliver_again(self, consumer, state, taken) -> None:
+        """What was marked leaves the list, or stays on it with another attempt; the cursor stays where it is."""
+        marked = self.journal.marked(consumer, content=True)
+        assert (None if marked is None else marked.seq) == self.expected.next_marked(consumer)
+        if marked is None:
+            return
+        assert marked == self.expected.log[marked.seq]
+        position, _ = self.expected.cursors.get(consumer, (0, ""))
+        if taken:
+            self.journal.advance(consumer, position, delivered=[marked.seq], state=state)
+            self.expected.forget(consumer, marked.seq)
+        else:
+            refused = RejectedEvent(marked.seq, "refused", "again")
+            self.journal.advance(consumer, position, rejected=[refused], state=state)
+            self.expected.park(consumer, marked.seq)
+        self.expected.cursors[consumer] = (position, state)
+
+    @rule(consumer=CONSUMERS, seqs=st.lists(st.integers(0, 12), max_size=3))
+    def drop(self, consumer, seqs) -> None:
+        known = {(consumer, seq) for seq in seqs} & self.expected.rejected.keys()
+        assert self.journal.drop([(consumer, seq) for seq in seqs]) == len(known)
+        for _, seq in known:
+            self.expected.forget(consumer, seq)
+            self.expected.dropped[consumer, "refused"] = self.expected.dropped.get((consumer, "refused"), 0) + 1
 
     @rule(key=st.sampled_from("abc"), fields=st.lists(st.sampled_from(FIELDS), min_size=1, unique=True))
     def erase(self, key, fields) -> None:
@@ -241,6 +287,9 @@ class JournalLaws(RuleBasedStateMachine):
         assert self.journal.projected("counts") == self.expected.counts
         parked = {(entry.consumer, entry.seq): entry.attempts for entry in self.journal.rejected()}
         assert parked == self.expected.rejected
+        marked = {(entry.consumer, entry.seq) for entry in self.journal.rejected() if entry.retry_at is not None}
+        assert marked == self.expected.marked
+        assert self.journal.dropped_counts() == self.expected.dropped
 
     @invariant()
     def a_poorer_revision_never_follows_a_better_one(self) -> None:
@@ -337,8 +386,39 @@ class SqliteLaws(JournalLaws):
         else:
             self.journal._writer._connection = self.journal._writer._connection._real
             self.expected.cursors["one"] = (head, "dying")
-            count = self.expected.rejected.get(("one", 10**6), 0)
-            self.expected.rejected["one", 10**6] = count + 1
+            self.expected.park("one", 10**6)
+
+    @rule(lives=st.integers(0, 5))
+    def killed_while_delivering_again(self, lives) -> None:
+        """The entry goes with the state that its delivery led to, or neither does."""
+        seq = self.expected.next_marked("one")
+        if seq is None:
+            return
+        position, _ = self.expected.cursors.get("one", (0, ""))
+        self.mortal(lives)
+        try:
+            self.journal.advance("one", position, delivered=[seq], state="dying")
+        except Killed:
+            self.reborn()
+        else:
+            self.journal._writer._connection = self.journal._writer._connection._real
+            self.expected.cursors["one"] = (position, "dying")
+            self.expected.forget("one", seq)
+
+    @rule(seqs=st.lists(st.integers(0, 12), min_size=1, max_size=3), lives=st.integers(0, 8))
+    def killed_while_dropping(self, seqs, lives) -> None:
+        """What is gone is counted."""
+        known = {("one", seq) for seq in seqs} & self.expected.rejected.keys()
+        self.mortal(lives)
+        try:
+            assert self.journal.drop([("one", seq) for seq in seqs]) == len(known)
+        except Killed:
+            self.reborn()
+        else:
+            self.journal._writer._connection = self.journal._writer._connection._real
+            for _, seq in known:
+                self.expected.forget("one", seq)
+                self.expected.dropped["one", "refused"] = self.expected.dropped.get(("one", "refused"), 0) + 1
 
 
 TestMemoryJournal = JournalLaws.TestCase

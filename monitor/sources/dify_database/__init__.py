@@ -1,6 +1,7 @@
 """Source `dify_database`: Dify's own tables, read-only. The scheme of the URL picks the dialect.
 
-`reader` judges, `tables` is what it asks, `postgres` and `memory` answer, `state` is the position.
+`reader` judges (a `candidate` is a turn that may have news), `tables` is what it asks, `postgres` and `memory` answer,
+`fetch` collects the rows of what is told, `state` is the position.
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
-from monitor.errors import ConfigError
 from monitor.model.units import duration_ns
 from monitor.ports import AdapterConfig, Clock, Page, Tools
 from monitor.sources.dify_database.reader import Limits, Reader
-from monitor.sources.dify_database.state import State, encode
+from monitor.sources.dify_database.state import Place, State, encode
 from monitor.sources.dify_database.tables import Key, Tables
 
 __all__ = ["Config", "DatabaseSource", "build"]
 
 _NS_US = 1_000
+_SHORTEST_NS = 1_000_000
+"""0 would switch a limit off, or never let a loop rest."""
 _POSTGRES = re.compile(r"^(postgres|postgresql)(\+\w+)?://", re.IGNORECASE)
 _MIN_ID = "00000000-0000-0000-0000-000000000000"
 _SCAN_SHARE = 20
@@ -52,6 +54,13 @@ class Config(AdapterConfig):
         if not _POSTGRES.match(url.get_secret_value()):
             raise ValueError("the URL's scheme is no dialect that we speak; use postgresql://")
         return url
+
+    @field_validator("poll_interval", "abandon_after", "statement_timeout")
+    @classmethod
+    def _some_time(cls, value: int) -> int:
+        if value < _SHORTEST_NS:
+            raise ValueError("must be at least 1ms")
+        return value
 
     @field_validator("since")
     @classmethod
@@ -98,7 +107,7 @@ class DatabaseSource:
             return None
         at = datetime.fromtimestamp(us / 1_000_000, UTC).replace(tzinfo=None).isoformat(sep=" ")
         mark = Key(id=_MIN_ID, at=at, us=us)
-        return encode(State(messages=mark, runs=mark, steps_us=us, since_us=us))
+        return encode(State(messages=Place(mark=mark), runs=Place(mark=mark), steps_us=us, since_us=us))
 
     def check(self) -> None:
         """Connect and touch every table that is read."""
@@ -114,8 +123,6 @@ def build(config: Config, tools: Tools) -> DatabaseSource:
     from monitor.sources.dify_database.postgres import PostgresTables  # noqa: PLC0415 - psycopg only where it is used
 
     url = re.sub(r"^(\w+)\+\w+://", r"\1://", config.url.get_secret_value())
-    if not url:
-        raise ConfigError("the database's URL is empty", path="url")
     tables = PostgresTables(url, statement_timeout_s=config.statement_timeout / 1e9)
     limits = Limits(abandon_after_us=config.abandon_after // _NS_US)
     reader = Reader(limits, tools.pseudonym, tools.logger)

@@ -13,7 +13,16 @@ from datetime import UTC, datetime
 
 from monitor.normalise.failure import is_stop
 from monitor.normalise.graph import agent_tools_of, graph_of
-from monitor.normalise.rows import AgentTool, Graph, MessageRow, NodeRow, RunRow, ThoughtRow
+from monitor.normalise.rows import (
+    AgentTool,
+    Graph,
+    MessageRow,
+    NodeRow,
+    RunRow,
+    ThoughtRow,
+    message_is_final,
+)
+from monitor.normalise.values import ns
 from monitor.sources.dify_database.tables import Key, MessageState, RunState, Signal
 
 __all__ = ["MemoryTables", "Row", "World"]
@@ -79,9 +88,10 @@ class MemoryTables:
             MessageState(
                 id=_text(row, "id"),
                 created_us=_us(row, "created_at") or 0,
+                ended_us=(_us(row, "created_at") or 0) + round(ns(row.get("provider_response_latency")) / 1000),
                 mode=self._app(row).get("mode"),
                 run_id=row.get("workflow_run_id"),
-                final=_float(row, "provider_response_latency") > 0 or row.get("status") == "error",
+                final=message_is_final(_float(row, "provider_response_latency"), _text(row, "status")),
                 size=_size(row, "query", "answer", "message", "inputs", "message_metadata"),
             )
             for row in self._rows("messages", ids)
@@ -207,8 +217,6 @@ class MemoryTables:
             inputs=row.get("inputs"),
             outputs=row.get("outputs"),
             total_tokens=_int(row, "total_tokens"),
-            exceptions_count=_int(row, "exceptions_count"),
-            created_by_role=_text(row, "created_by_role"),
             created_by=_text(row, "created_by"),
             session_id=self._table("end_users").get(_text(row, "created_by"), {}).get("session_id"),
         )

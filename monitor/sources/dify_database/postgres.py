@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any, LiteralString, cast
 
+import msgspec
 import psycopg
 from psycopg import errors as pg
 
 from monitor.errors import Auth, MonitorError, Permanent, Retryable
+from monitor.normalise.failure import STOP_PATTERN
 from monitor.normalise.graph import agent_tools_of, graph_of
 from monitor.normalise.rows import AgentTool, Graph, MessageRow, NodeRow, RunRow, ThoughtRow
 from monitor.sources.dify_database.tables import Key, MessageState, RunState, Signal
@@ -29,13 +31,23 @@ _US_SQL = (
 )
 _KEYS_AHEAD = 20
 """Without an index on the runs' creation, one look at all of them brings the keys of this many pages."""
+_KEYS_AHEAD_FOR_US = 60_000_000
 _MAX_GRAPHS = 256
+_ZERO = "00000000-0000-0000-0000-000000000000"
+_IDLE_S, _INTERVAL_S, _PROBES = 15, 5, 3
+"""A server that went away without a word is noticed in half a minute (libpq's own default is two hours)."""
 _WRONG_SETUP = (
     pg.InsufficientPrivilege, pg.UndefinedTable, pg.UndefinedColumn, pg.InvalidPassword, pg.InvalidCatalogName,
     pg.InvalidAuthorizationSpecification,
 )  # fmt: skip
 _REFUSED_AT_THE_DOOR = re.compile(
     r"authentication failed|does not exist|no pg_hba\.conf entry|permission denied|no password", re.IGNORECASE
+)
+_PASSWORD = re.compile(r"^[^:]+://[^:@/]*:(.+)@")
+_BARE = re.compile(r"[@/?#\s]")
+_URL_UNREADABLE = (
+    "Dify's database: the URL can't be read. Write it postgresql://user:password@host:5432/dify, and in the password"
+    " %40 for @, %2F for /, %3A for :, %3F for ?, %23 for #, %25 for %"
 )
 
 
@@ -47,17 +59,32 @@ def _statements() -> dict[str, LiteralString]:
     return {name: cast("LiteralString", _US.sub(_US_SQL, sql.strip())) for name, sql in named}  # type: ignore[redundant-cast]
 
 
+class _Ahead(msgspec.Struct):
+    """Keys of runs that one look at the whole table brought for several pages."""
+
+    after: Key | None
+    until_us: int
+    """When it is too old (the database's time)."""
+    keys: list[Key]
+
+    def behind(self, after: Key | None, now_us: int) -> list[Key]:
+        """Those behind a place; none where it does not know them all."""
+        if now_us > self.until_us or (_place(after) < _place(self.after)):
+            return []
+        return [key for key in self.keys if _place(key) > _place(after)]
+
+
 class PostgresTables:
     """Implements `Tables`. `url` is a libpq URI; `statement_timeout_s` bounds every statement."""
 
     def __init__(self, url: str, *, statement_timeout_s: float = 30.0, connect_timeout_s: int = 10) -> None:
         self._url = url
-        self._statement_timeout_ms = int(statement_timeout_s * 1000)
+        self._statement_timeout_ms = max(1, int(statement_timeout_s * 1000))  # 0 would be no limit
         self._connect_timeout_s = connect_timeout_s
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._statements = _statements()
         self._graphs: dict[str, Graph] = {}
-        self._ahead: list[Key] = []
+        self._ahead: _Ahead | None = None
         self._runs_indexed: bool | None = None
 
     @contextmanager
@@ -66,13 +93,21 @@ class PostgresTables:
         try:
             connection = self._connect()
             with connection.cursor() as cursor:
-                cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                cursor.execute(f"SET LOCAL statement_timeout = {self._statement_timeout_ms:d}")
+                cursor.execute(
+                    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+                    f" SET LOCAL statement_timeout = {self._statement_timeout_ms:d}; SET LOCAL datestyle = 'ISO'"
+                )
                 yield _PostgresSnapshot(cursor, self)
                 cursor.execute("COMMIT")
         except psycopg.Error as exc:
+            refused = self._connection is None and _may_show_the_url(exc, self._url)
             self.close()
+            if refused:
+                raise Auth(_URL_UNREADABLE) from None
             raise _by_kind(exc) from exc
+        except UnicodeDecodeError as exc:
+            self.close()
+            raise Permanent("Dify's database holds text that is not UTF-8", reason="database") from exc
         except BaseException:
             self.close()
             raise
@@ -86,6 +121,9 @@ class PostgresTables:
                 connect_timeout=self._connect_timeout_s,
                 application_name="dify-monitor",
                 client_encoding="utf8",
+                keepalives_idle=_IDLE_S,
+                keepalives_interval=_INTERVAL_S,
+                keepalives_count=_PROBES,
             )
         return self._connection
 
@@ -105,7 +143,7 @@ class PostgresTables:
     def close(self) -> None:
         """Drop the connection."""
         connection, self._connection = self._connection, None
-        self._ahead.clear()
+        self._ahead = None
         if connection is not None:
             connection.close()
 
@@ -127,13 +165,14 @@ class _PostgresSnapshot:
         return self._keys("message_keys", after, limit)
 
     def message_keys_since(self, since_us: int, until: Key) -> Sequence[Key]:
-        return [
-            Key(*row) for row in self.ask("message_keys_since", since_us=max(0, since_us), at=until.at, id=until.id)
-        ]
+        return self._keys_since("message_keys_since", since_us, until)
 
     def _keys(self, name: str, after: Key | None, limit: int) -> list[Key]:
-        at, row_id = (after.at, after.id or _ZERO) if after else (None, _ZERO)
+        at, row_id = (after.at, after.id) if after else (None, _ZERO)
         return [Key(*row) for row in self.ask(name, at=at, id=row_id, limit=limit)]
+
+    def _keys_since(self, name: str, since_us: int, until: Key) -> list[Key]:
+        return [Key(*row) for row in self.ask(name, since_us=max(0, since_us), at=until.at, id=until.id)]
 
     def message_states(self, ids: Collection[str]) -> Sequence[MessageState]:
         return [MessageState(*row) for row in self._by_ids("message_states", ids)]
@@ -149,21 +188,19 @@ class _PostgresSnapshot:
         return [ThoughtRow(*row) for row in self._by_ids("thoughts", message_ids)]
 
     def run_keys(self, after: Key | None, limit: int) -> Sequence[Key]:
-        if self._tables._runs_indexed:  # noqa: SLF001
+        tables = self._tables
+        if tables._runs_indexed:  # noqa: SLF001
             return self._keys("run_keys", after, limit)
-        return self._run_keys_ahead(after, limit)
-
-    def _run_keys_ahead(self, after: Key | None, limit: int) -> Sequence[Key]:
-        """Served from one look at the whole table for many pages; what is missed in between is the sweep's business."""
-        ahead = self._tables._ahead  # noqa: SLF001
-        if after is not None:
-            ahead[:] = [key for key in ahead if (key.us, key.id) > (after.us, after.id)]
-        if len(ahead) < limit:
-            ahead[:] = self._keys("run_keys", after, limit * _KEYS_AHEAD)
-        return ahead[:limit]
+        # One look at the whole table serves many pages; what is missed in between is the sweep's business.
+        now_us = self.now_us()
+        keys = tables._ahead.behind(after, now_us) if tables._ahead is not None else []  # noqa: SLF001
+        if len(keys) < limit:
+            keys = self._keys("run_keys", after, limit * _KEYS_AHEAD)
+            tables._ahead = _Ahead(after=after, until_us=now_us + _KEYS_AHEAD_FOR_US, keys=keys)  # noqa: SLF001
+        return keys[:limit]
 
     def run_keys_since(self, since_us: int, until: Key) -> Sequence[Key]:
-        return [Key(*row) for row in self.ask("run_keys_since", since_us=max(0, since_us), at=until.at, id=until.id)]
+        return self._keys_since("run_keys_since", since_us, until)
 
     def run_states(self, ids: Collection[str]) -> Sequence[RunState]:
         return [RunState(*row) for row in self._by_ids("run_states", ids)]
@@ -176,7 +213,7 @@ class _PostgresSnapshot:
         return {row[0] for row in rows}
 
     def node_signals(self, runs: Sequence[RunState]) -> dict[str, Signal]:
-        rows = self._by_runs("node_signals", runs)
+        rows = self._by_runs("node_signals", runs, stop=STOP_PATTERN)
         return {
             row[0]: Signal(mark=f"{row[1]}.{row[2]}", last_us=row[3], size=int(row[4]), stop_evidence=bool(row[5]))
             for row in rows
@@ -186,7 +223,7 @@ class _PostgresSnapshot:
         return [NodeRow(*row) for row in self._by_runs("nodes", runs)]
 
     def single_step_keys(self, since_us: int, limit: int) -> Sequence[Key]:
-        return [Key(*row) for row in self.ask("single_step_keys", since_us=since_us, limit=limit)]
+        return [Key(*row) for row in self.ask("single_step_keys", since_us=max(0, since_us), limit=limit)]
 
     def single_steps(self, ids: Collection[str]) -> Sequence[NodeRow]:
         return [NodeRow(*row) for row in self._by_ids("single_steps", ids)]
@@ -210,7 +247,7 @@ class _PostgresSnapshot:
     def _by_ids(self, name: str, ids: Collection[str]) -> list[tuple[Any, ...]]:
         return self.ask(name, ids=list(ids)) if ids else []
 
-    def _by_runs(self, name: str, runs: Sequence[RunState]) -> list[tuple[Any, ...]]:
+    def _by_runs(self, name: str, runs: Sequence[RunState], **values: Any) -> list[tuple[Any, ...]]:
         """Up to Dify 1.11 the index of the nodes begins with tenant, app, workflow and trigger: name them all."""
         if not runs:
             return []
@@ -230,6 +267,7 @@ class _PostgresSnapshot:
                 workflows=[run.workflow_id for run in group],
                 ids=[run.id for run in group],
                 triggered=triggered,
+                **values,
             )
         self._cursor.execute(
             "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on"
@@ -237,11 +275,19 @@ class _PostgresSnapshot:
         return rows
 
 
-_ZERO = "00000000-0000-0000-0000-000000000000"
+def _place(key: Key | None) -> tuple[int, str]:
+    return (key.us, key.id) if key is not None else (-(2**63), "")
 
 
 def _node_trigger(run: RunState) -> str:
     return "rag-pipeline-run" if run.triggered_from.startswith("rag-pipeline") else "workflow-run"
+
+
+def _may_show_the_url(exc: psycopg.Error, url: str) -> bool:
+    """Whether the error's text may hold a part of the password: what follows a bare `@` or `/` is taken for a host."""
+    password = _PASSWORD.search(url)
+    bare = password is not None and _BARE.search(password[1]) is not None
+    return bare or isinstance(exc, psycopg.ProgrammingError)
 
 
 def _by_kind(exc: psycopg.Error) -> MonitorError:
@@ -252,10 +298,8 @@ def _by_kind(exc: psycopg.Error) -> MonitorError:
         return Auth(
             f"{detail}. Check the URL, and that the role may SELECT from Dify's tables (docs/howto/database-role.md)"
         )
-    if isinstance(exc, psycopg.OperationalError):
-        if exc.sqlstate is None and _REFUSED_AT_THE_DOOR.search(str(exc)):
-            return Auth(f"{detail}. Check user, password and database name")
-        return Retryable(detail, reason="database")
-    if isinstance(exc, psycopg.errors.QueryCanceled | psycopg.errors.SerializationFailure):
+    if isinstance(exc, psycopg.OperationalError) and exc.sqlstate is None and _REFUSED_AT_THE_DOOR.search(str(exc)):
+        return Auth(f"{detail}. Check user, password and database name")
+    if isinstance(exc, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError):
         return Retryable(detail, reason="database")
     return Permanent(detail, reason="database")

@@ -16,8 +16,11 @@ WHERE created_at >= timestamp 'epoch' + %(since_us)s * interval '1 microsecond'
 ORDER BY created_at, id LIMIT 100000
 
 -- name: message_states
-SELECT m.id::text, us(m.created_at), a.mode, m.workflow_run_id::text,
-       m.provider_response_latency > 0 OR m.status = 'error',
+SELECT m.id::text, us(m.created_at),
+       us(m.created_at) + CASE WHEN m.provider_response_latency > 0 AND m.provider_response_latency < 1e9
+                               THEN (m.provider_response_latency * 1000000)::bigint ELSE 0 END,
+       a.mode, m.workflow_run_id::text,
+       (m.provider_response_latency > 0 AND m.status <> 'paused') OR m.status = 'error',
        octet_length(m.query) + octet_length(m.answer) + pg_column_size(m.message) + pg_column_size(m.inputs)
          + coalesce(octet_length(m.message_metadata), 0)
 FROM messages m LEFT JOIN apps a ON a.id = m.app_id
@@ -37,8 +40,9 @@ WHERE m.id = ANY(%(ids)s::uuid[])
 
 -- name: thought_signals
 SELECT message_id::text,
-       string_agg(concat_ws(',', position, length(tool), length(observation), length(tool_meta_str), tokens,
-                            length(thought), length(answer)), ';' ORDER BY position, id),
+       md5(string_agg(concat_ws(',', id, position, octet_length(tool), octet_length(observation),
+                                octet_length(tool_meta_str), tokens, octet_length(thought), octet_length(answer)),
+                      ';' ORDER BY id)),
        max(us(created_at)),
        sum(coalesce(octet_length(thought), 0) + coalesce(octet_length(answer), 0)
            + coalesce(octet_length(tool_input), 0) + coalesce(octet_length(observation), 0))
@@ -68,7 +72,7 @@ FROM workflow_runs WHERE id = ANY(%(ids)s::uuid[])
 -- name: runs
 SELECT r.id::text, r.tenant_id::text, r.app_id::text, a.name, a.mode, r.workflow_id::text, r.version, r.type,
        r.triggered_from, r.status, us(r.created_at), us(r.finished_at), r.error, r.inputs, r.outputs, r.total_tokens,
-       r.exceptions_count, r.created_by_role, r.created_by::text, u.session_id
+       r.created_by::text, u.session_id
 FROM workflow_runs r
 LEFT JOIN apps a ON a.id = r.app_id
 LEFT JOIN end_users u ON u.id = r.created_by
@@ -85,7 +89,7 @@ SELECT n.workflow_run_id::text, count(*), sum(hashtext(concat_ws(',', n.id, n.st
        max(greatest(us(n.created_at), us(n.finished_at))),
        sum(coalesce(octet_length(n.inputs), 0) + coalesce(octet_length(n.process_data), 0)
            + coalesce(octet_length(n.outputs), 0) + coalesce(octet_length(n.execution_metadata), 0)),
-       bool_or(n.status = 'failed' AND n.error ~* '^(workflow execution )?(stopped by user|aborted: user requested stop|execution cancell?ed|cancell?ed by user)\y')
+       bool_or(n.status = 'failed' AND n.error ~* %(stop)s)
 FROM unnest(%(tenants)s::uuid[], %(apps)s::uuid[], %(workflows)s::uuid[], %(ids)s::uuid[]) AS k(tenant, app, workflow, run)
 JOIN workflow_node_executions n
   ON n.tenant_id = k.tenant AND n.app_id = k.app AND n.workflow_id = k.workflow
@@ -93,9 +97,9 @@ JOIN workflow_node_executions n
 GROUP BY n.workflow_run_id
 
 -- name: nodes
-SELECT n.id::text, n.workflow_run_id::text, n.tenant_id::text, n.app_id::text, n.workflow_id::text, n.node_execution_id,
-       n.node_id, n.node_type, n.title, n.index, n.predecessor_node_id, n.status, n.error, n.elapsed_time,
-       us(n.created_at), us(n.finished_at), n.inputs, n.process_data, n.outputs, n.execution_metadata
+SELECT n.id::text, n.workflow_run_id::text, n.node_execution_id, n.node_id, n.node_type, n.title, n.index,
+       n.predecessor_node_id, n.status, n.error, n.elapsed_time, us(n.created_at), us(n.finished_at), n.inputs,
+       n.process_data, n.outputs, n.execution_metadata
 FROM unnest(%(tenants)s::uuid[], %(apps)s::uuid[], %(workflows)s::uuid[], %(ids)s::uuid[]) AS k(tenant, app, workflow, run)
 JOIN workflow_node_executions n
   ON n.tenant_id = k.tenant AND n.app_id = k.app AND n.workflow_id = k.workflow
@@ -111,9 +115,10 @@ WHERE n.status IN ('succeeded', 'failed', 'exception', 'stopped')
 ORDER BY n.created_at, n.id LIMIT %(limit)s
 
 -- name: single_steps
-SELECT n.id::text, n.workflow_run_id::text, n.tenant_id::text, n.app_id::text, n.workflow_id::text, n.node_execution_id,
-       n.node_id, n.node_type, n.title, n.index, n.predecessor_node_id, n.status, n.error, n.elapsed_time,
-       us(n.created_at), us(n.finished_at), n.inputs, n.process_data, n.outputs, n.execution_metadata, a.name, a.mode
+SELECT n.id::text, n.workflow_run_id::text, n.node_execution_id, n.node_id, n.node_type, n.title, n.index,
+       n.predecessor_node_id, n.status, n.error, n.elapsed_time, us(n.created_at), us(n.finished_at), n.inputs,
+       n.process_data, n.outputs, n.execution_metadata, n.tenant_id::text, n.app_id::text, n.workflow_id::text, a.name,
+       a.mode
 FROM workflow_node_executions n LEFT JOIN apps a ON a.id = n.app_id
 WHERE n.id = ANY(%(ids)s::uuid[])
 

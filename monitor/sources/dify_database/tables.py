@@ -15,8 +15,10 @@ from monitor.normalise.rows import AgentTool, Graph, MessageRow, NodeRow, RunRow
 
 __all__ = ["Key", "MessageState", "RunState", "Signal", "Snapshot", "Tables"]
 
+_WITHOUT_MESSAGE = frozenset({"workflow", "rag-pipeline"})
 
-class Key(msgspec.Struct, frozen=True):
+
+class Key(msgspec.Struct, frozen=True, gc=False):
     """A row's place in the order (created_at, id)."""
 
     id: str
@@ -25,11 +27,13 @@ class Key(msgspec.Struct, frozen=True):
     us: int
 
 
-class MessageState(msgspec.Struct, frozen=True):
+class MessageState(msgspec.Struct, frozen=True, gc=False):
     """How far a message is, without its texts."""
 
     id: str
     created_us: int
+    ended_us: int
+    """When its duration was over; its creation where it has none."""
     mode: str | None
     run_id: str | None
     final: bool
@@ -37,7 +41,7 @@ class MessageState(msgspec.Struct, frozen=True):
     """About how many bytes its texts hold."""
 
 
-class RunState(msgspec.Struct, frozen=True):
+class RunState(msgspec.Struct, frozen=True, gc=False):
     """How far a run is, without its texts, and the columns that the index of its nodes begins with."""
 
     id: str
@@ -50,8 +54,13 @@ class RunState(msgspec.Struct, frozen=True):
     workflow_id: str
     triggered_from: str
 
+    @property
+    def may_have_message(self) -> bool:
+        """Whether a message may refer to it: a chatflow's, or of a type that nobody knows yet."""
+        return self.type not in _WITHOUT_MESSAGE
 
-class Signal(msgspec.Struct, frozen=True):
+
+class Signal(msgspec.Struct, frozen=True, gc=False):
     """One turn's thoughts or nodes in brief: changes whenever one of them does."""
 
     mark: str

@@ -1,0 +1,139 @@
+"""A turn that may have news, and what its rows' states say about it: over or not, to be told or not yet.
+
+The reader finds candidates and asks; nothing here asks the tables anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from monitor.normalise.turns import RUN_OVER, Ended
+from monitor.sources.dify_database.state import Open, Phase
+from monitor.sources.dify_database.tables import MessageState, RunState, Signal
+
+__all__ = ["Candidate", "each_turn_once", "ended", "may_be_told", "phase_of"]
+
+_S = 1_000_000
+_MESSAGE_GRACE_US = 60 * _S
+"""How long a chatflow's run waits for the message that it belongs to."""
+_STOP_GRACE_US = 10 * _S
+"""How long a run may lag behind what its message or its nodes already say."""
+_PAUSED_FOR_US = 30 * 86_400 * _S
+"""How long a turn may wait for a person before it is given up."""
+_CHATFLOW = frozenset({"advanced-chat"})
+
+
+class Candidate(msgspec.Struct):
+    """A turn that may have news: a message, a run, or a run with its message."""
+
+    keys: tuple[str, ...] = ()
+    """Under which it is watched."""
+    message: MessageState | None = None
+    run: RunState | None = None
+    entry: Open | None = None
+    signal: Signal | None = None
+
+    @property
+    def name(self) -> str:
+        """What its rows are called here: the run, or a message without one."""
+        return self.run.id if self.run is not None else self.message.id if self.message is not None else ""
+
+    @property
+    def run_id(self) -> str:
+        """The run that it is, or that its message names."""
+        return self.run.id if self.run is not None else (self.message.run_id or "") if self.message is not None else ""
+
+    @property
+    def size(self) -> int:
+        """About how many bytes its rows hold."""
+        return sum(part.size for part in (self.message, self.run, self.signal) if part is not None)
+
+    @property
+    def last_us(self) -> int:
+        """The last sign of life."""
+        message, run, signal = self.message, self.run, self.signal
+        return max(
+            message.ended_us if message is not None else run.created_us if run is not None else 0,
+            run.created_us if run is not None else message.created_us if message is not None else 0,
+            signal.last_us if signal is not None else 0,
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when there is something to tell."""
+        message, run, signal = self.message, self.run, self.signal
+        return "|".join(
+            (
+                "final" if message is not None and message.final else "",
+                (message.run_id or "") if message is not None else "",
+                run.status if run is not None else "",
+                signal.mark if signal is not None else "",
+            )
+        )
+
+
+def each_turn_once(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """The candidates with those of one turn made one: its run may be found beside its message, or watched already."""
+    found: dict[str, Candidate] = {}
+    for each in candidates:
+        other = found.setdefault(each.name, each)
+        if other is not each:
+            other.keys += each.keys
+            other.message = other.message or each.message
+            other.entry = _better(other.entry, each.entry)
+    return list(found.values())
+
+
+def _better(one: Open | None, other: Open | None) -> Open | None:
+    return other if one is None or (one.ref is None and other is not None) else one
+
+
+def ended(each: Candidate, now_us: int, abandon_after_us: int) -> Ended:
+    """Whether the turn is over. A chatflow is over when its message is; its run lags or is never updated at all."""
+    message, run = each.message, each.run
+    silent_us = now_us - each.last_us
+    if message is not None and message.final and _run_has_followed(each, now_us):
+        return "final"
+    if message is None and run is not None and (run.status in RUN_OVER or _is_stopped_for_good(each, silent_us)):
+        return "final"
+    return "abandoned" if silent_us > (_PAUSED_FOR_US if _is_paused(each) else abandon_after_us) else "no"
+
+
+def _run_has_followed(each: Candidate, now_us: int) -> bool:
+    """Whether the run of a final message says what became of it, or had the time to."""
+    message, run = each.message, each.run
+    if message is None or not each.run_id:
+        return True
+    stopped = each.signal is not None and each.signal.stop_evidence
+    if run is not None and (run.status in RUN_OVER or stopped):
+        return True
+    return now_us - message.ended_us > _STOP_GRACE_US
+
+
+def _is_stopped_for_good(each: Candidate, silent_us: int) -> bool:
+    """A stopped node in a run that stays `running`: 1.12 leaves it so for ever, 1.9 only for a moment."""
+    return each.signal is not None and each.signal.stop_evidence and silent_us > _STOP_GRACE_US
+
+
+def _is_paused(each: Candidate) -> bool:
+    return each.run is not None and each.run.status == "paused"
+
+
+def may_be_told(each: Candidate, state: Ended, now_us: int) -> bool:
+    """A chatflow's message waits for its run, a chatflow's run for its message; each only so long."""
+    message, run = each.message, each.run
+    if each.entry is not None and each.entry.ref is not None:
+        return True
+    if message is None:
+        return run is not None and (not run.may_have_message or now_us - run.created_us > _MESSAGE_GRACE_US)
+    known = message.mode is not None and message.mode not in _CHATFLOW
+    return run is not None or known or state != "no"
+
+
+def phase_of(each: Candidate, state: Ended) -> Phase:
+    """How a turn in that state is watched."""
+    if state == "no":
+        return "paused" if _is_paused(each) else "open"
+    return "settling" if state == "final" else "abandoned"
