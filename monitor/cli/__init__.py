@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
 
 from monitor import __version__
 from monitor.cli.options import INTERRUPTED, exit_code, print_error
@@ -34,6 +35,9 @@ COMMANDS: Mapping[str, LazyCommand] = MappingProxyType(
         "demo": LazyCommand("monitor.cli.demo", "See it work on recorded conversations, without Dify."),
         "replay": LazyCommand("monitor.cli.replay", "Show what happened in one conversation, step by step."),
         "metrics": LazyCommand("monitor.cli.metrics_command", "Print the metrics of a journal."),
+        "status": LazyCommand("monitor.cli.status", "Show how the journal and its sidecar are."),
+        "rejected": LazyCommand("monitor.cli.rejected", "List what sinks refused; deliver it again, or drop it."),
+        "journal": LazyCommand("monitor.cli.journal", "Weigh, back up or export the journal."),
         "config": LazyCommand("monitor.cli.config", "Check the configuration, or print its JSON Schema."),
     }
 )
@@ -69,10 +73,19 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Name the nearest command when there is none of that name."""
-        if args[0] not in self._table and not args[0].startswith("-"):
+        if args[0] not in self._table and not args[0].startswith("-") and not ctx.resilient_parsing:
             alike = difflib.get_close_matches(args[0], self._table, n=1)
             ctx.fail(f"No such command {args[0]!r}.{f' Did you mean {alike[0]!r}?' if alike else ''}")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """What the shell offers behind `monitor`: from the table, so that a key press imports nothing."""
+        commands = [
+            CompletionItem(name, help=command.short_help)
+            for name, command in self._table.items()
+            if name.startswith(incomplete)
+        ]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. An unexpected exception goes on: its traceback is what a bug report needs."""

@@ -13,7 +13,16 @@ from monitor.errors import ConfigError, JournalError, MonitorError
 if TYPE_CHECKING:
     from monitor.config import Loaded
 
-__all__ = ["INTERRUPTED", "config_option", "exit_code", "journal_option", "load_config", "print_error"]
+__all__ = [
+    "INTERRUPTED",
+    "config_option",
+    "exit_code",
+    "folder_of",
+    "journal_option",
+    "json_option",
+    "load_config",
+    "print_error",
+]
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells use it."""
@@ -39,6 +48,9 @@ journal_option = click.option(
 )
 
 
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document, with times in UTC.")
+
+
 def load_config(config_file: Path | None, *, adapters: bool = True) -> Loaded:
     """Settings from the file and this process's environment. Raises ConfigError.
 
@@ -47,6 +59,11 @@ def load_config(config_file: Path | None, *, adapters: bool = True) -> Loaded:
     from monitor.config import load  # noqa: PLC0415 - `monitor --help` must not pay for pydantic
 
     return load(config_file, os.environ, adapters=adapters)
+
+
+def folder_of(config_file: Path | None, journal_folder: Path | None) -> Path:
+    """The journal's folder. The configuration is only asked where it is not named. Raises ConfigError."""
+    return journal_folder or load_config(config_file, adapters=False).settings.journal.path
 
 
 def exit_code(error: MonitorError) -> int:

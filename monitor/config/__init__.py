@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from monitor.config.loader import Loaded, load
+from monitor.config.loader import Loaded, adapter_names, load
 from monitor.config.places import Places
 from monitor.config.settings import Settings
 
-__all__ = ["Loaded", "Places", "Settings", "load"]
+__all__ = ["Loaded", "Places", "Settings", "adapter_names", "load"]

@@ -21,7 +21,7 @@ from monitor.config.settings import Settings
 from monitor.config.yaml_file import read_yaml
 from monitor.errors import ConfigError
 
-__all__ = ["SEARCH_PATHS", "Loaded", "find_file", "load"]
+__all__ = ["SEARCH_PATHS", "Loaded", "adapter_names", "find_file", "load"]
 
 SEARCH_PATHS = (Path("monitor.yaml"), Path("/etc/dify-monitor/monitor.yaml"))
 """Where the configuration is looked for when none is named; the first that exists is taken."""
@@ -60,6 +60,24 @@ def load(file: Path | None, environ: Mapping[str, str], *, adapters: bool = True
         raise all_in_one(problems)
     places = msgspec.structs.replace(places, variables=names, written=interpolation.written)
     return Loaded(_validated(merged, places), places, tuple(misspelt(environ)))
+
+
+def adapter_names(file: Path | None, environ: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """What `sources`, `sinks` and `notifiers` are called in the configuration, by section, whatever else they say.
+
+    Asks for no secret, and leaves a name as it is written where it refers to what is not there. Raises ConfigError.
+    """
+    path = find_file(file, environ)
+    data = read_yaml(path)[0] if path is not None else {}
+    written = {section: data[section] for section in sorted(_ADAPTERS) if data.get(section) is not None}
+    merged, _ = _with_defaults(Overlay(environ).onto(written), {}, environ)
+    names = Interpolation(environ, Places())
+    found = {}
+    for section in sorted(_ADAPTERS):
+        listed = merged.get(section)
+        entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+        found[section] = tuple(str(names.resolve(each.get("name") or each.get("type") or "")) for each in entries)
+    return found
 
 
 def find_file(file: Path | None, environ: Mapping[str, str]) -> Path | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config import load
+from monitor.config import adapter_names, load
 from monitor.config.places import Places, path_text
 from monitor.errors import ConfigError
 
@@ -199,3 +199,48 @@ def test_who_only_looks_into_the_journal_needs_no_secret(tmp_path):
     loaded = load(file, {}, adapters=False)
     assert loaded.settings.journal.path == Path("/data/j")
     assert loaded.settings.sources == ()
+
+
+# -- what adapters are called
+
+
+def names(text, environ=None):
+    file = Path("names.yaml")
+    file.write_text(text)
+    return adapter_names(file, environ or {})
+
+
+def test_adapters_are_called_by_their_names_else_by_their_types():
+    text = "sources: [{type: dify_database, url: x}]\nsinks: [{type: file, path: x}, {type: otlp, name: tempo}]\n"
+    assert names(text) == {
+        "sources": ("dify_database",),
+        "sinks": ("file", "tempo"),
+        "notifiers": ("console",),
+    }
+
+
+def test_names_need_no_secret_and_no_valid_adapter():
+    text = "sources: [{type: dify_database, url: '${NOT_SET}'}]\nsinks: [{type: otlp, headers: {a: '${file:/none}'}}, 7, {}]\n"
+    assert names(text)["sources"] == ("dify_database",)
+    assert names(text)["sinks"] == ("otlp", "")
+
+
+def test_a_name_may_refer_to_the_environment():
+    text = "sinks: [{type: otlp, name: 'otlp-${REGION}'}]\n"
+    assert names(text, {"REGION": "eu"})["sinks"] == ("otlp-eu",)
+    assert names(text)["sinks"] == ("otlp-${REGION}",)
+
+
+def test_names_from_the_environment_alone():
+    environ = {"DIFY_DB_URL": "postgresql://u:p@h/d", "MONITOR_SINKS": '[{"type": "file", "path": "x"}]'}
+    assert adapter_names(None, environ) == {
+        "sources": ("dify_database",),
+        "sinks": ("file",),
+        "notifiers": ("console",),
+    }
+    assert adapter_names(None, {})["sources"] == ()
+
+
+@pytest.mark.parametrize("section", ["7", "{}", "[]", "null", "text"])
+def test_a_section_that_is_no_list_of_adapters_names_nobody(section):
+    assert names(f"sinks: {section}\n")["sinks"] == ()
