@@ -56,7 +56,7 @@ def bytes_text(count: float) -> str:
         if count < _NEXT_UNIT:
             return f"{count:.3g} {unit}"
         count /= 1000
-    return f"{count:,.1f} {largest}"
+    return f"{count:,.2f} {largest}"
 
 
 def moment_text(ns: int) -> str:

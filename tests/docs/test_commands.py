@@ -43,7 +43,8 @@ def refuse(arguments: list[str]) -> str:
     A command that is only named (`monitor replay`) need not have its arguments.
     """
     command: click.Command = cli
-    context = click.Context(cli, info_name="monitor")
+    # With the settings of the real one: click remembers a command's help option from the first context that it sees.
+    context = click.Context(cli, info_name="monitor", **cli.context_settings)
     rest = list(arguments)
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         found = command.get_command(context, rest[0])
@@ -51,7 +52,7 @@ def refuse(arguments: list[str]) -> str:
             return f"there is no command {rest[0]}"
         command, rest = found, rest[1:]
     try:
-        command.make_context("monitor", list(rest))
+        command.make_context("monitor", list(rest), parent=context)
     except click.UsageError as exc:
         return exc.format_message() if rest else ""
     except click.exceptions.Exit:  # --help and --version

@@ -14,6 +14,8 @@ import pytest
 
 from monitor.clock import SystemClock
 from monitor.config import Settings
+from monitor.errors import Permanent
+from monitor.journal import SqliteJournal
 from monitor.model import Event, Recorded, StepEnded
 from monitor.ports import Page, Report
 from monitor.runtime.crew import crew_of
@@ -182,6 +184,30 @@ def test_health_and_readiness_are_served(tmp_path: Path) -> None:
             while client.get("/readyz").status_code != 200:  # the projector may be a step behind
                 pass
             assert "dify_monitor_build_info" in client.get("/metrics").text
+
+
+def test_what_a_person_marks_beside_a_running_sidecar_is_delivered(tmp_path: Path) -> None:
+    feed, basket = Feed(), Basket()
+    feed.events = _events(3)
+    refusing = basket.send
+
+    def picky(parts: Sequence[bytes], seqs: Sequence[int]) -> Report:
+        if 1 in seqs:
+            raise Permanent("no")
+        return refusing(parts, seqs)
+
+    basket.send = picky  # type: ignore[method-assign]
+    with _running(tmp_path / "j", feed, basket):
+        basket.wait_for(2)
+        with SqliteJournal.open(tmp_path / "j", SystemClock(), beside=True) as beside:
+            (entry,) = beside.rejected("sink:basket")
+            basket.send = refusing  # type: ignore[method-assign]
+            assert beside.mark([(entry.consumer, entry.seq)]) == 1
+            feed.events = _events(4)
+            basket.wait_for(4)
+    assert sorted(basket.parts) == [each.key.encode() for each in feed.events]
+    with SqliteJournal.open(tmp_path / "j", SystemClock(), read_only=True) as journal:
+        assert journal.rejected() == []
 
 
 def test_a_scheduler_stalled_by_the_wall_clock_is_armed_again(tmp_path: Path) -> None:
