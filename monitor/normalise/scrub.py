@@ -63,7 +63,8 @@ _SHAPES = re.compile(
     r"|AIza[0-9A-Za-z_-]{35}|hf_[A-Za-z0-9]{30,100}"
     r"|eyJ[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{8,4096})"
 )
-_PEM = re.compile(r"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)(.{1,16384}?)(-----END|$)", re.DOTALL)
+_PEM = re.compile(r"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)(?:[^\"'-]|-(?!----)){1,16384}")
+_QUOTES = {quote: re.compile(rf"(?<!\\)(\\*){quote}") for quote in "\"'"}
 
 _NAMED = (
     "secret", "token", "passw", "passphrase", "pwd", "authorization", "x-auth", "cookie", "credential", "_key", "-key",
@@ -152,7 +153,7 @@ def _scrub_plain(text: str) -> str:
     text = _SCHEME.sub(_masked_scheme, text)
     text = _USERINFO.sub(rf"\1{MASK}\3", text)
     text = _SHAPES.sub(MASK, text)
-    return _PEM.sub(rf"\1{MASK}\3", text) if "PRIVATE KEY-" in text else text
+    return _PEM.sub(rf"\1{MASK}", text) if "PRIVATE KEY-" in text else text
 
 
 def _mask_fields(pattern: re.Pattern[str], text: str) -> str:
@@ -171,14 +172,21 @@ def _mask_fields(pattern: re.Pattern[str], text: str) -> str:
 
 
 def _closing(text: str, start: int, opened: str) -> int:
-    """Where the quoted value ends: at a quote behind as many backslashes; a text that was cut off ends it too."""
+    """Where the quoted value ends; a text that was cut off ends it too.
+
+    A quote of JSON in JSON has 1 backslash, one level deeper 3, then 7; each character of the value that needs a
+    backslash has its own before it, so the run before a quote tells whether it closes, belongs to the value, or closes
+    what lies around.
+    """
     limit = min(len(text), start + _LONGEST)
-    depth, quote = len(opened) - 1, opened[-1]
-    if depth:
-        found = re.compile(rf"(?<!\\)\\{{{depth}}}{quote}").search(text, start, limit)
-        return found.start() if found else limit
-    body = re.compile(rf"(?:[^{quote}\\]|\\.)*", re.DOTALL).match(text, start, limit)
-    return body.end() if body else limit
+    depth = len(opened) - 1
+    for match in _QUOTES[opened[-1]].finditer(text, start, limit):
+        run = len(match[1])
+        if run < depth:
+            return match.start()
+        if run % (2 * (depth + 1)) == depth:
+            return match.end() - 1 - depth
+    return limit
 
 
 def _is_credential(name: str, value: str) -> bool:

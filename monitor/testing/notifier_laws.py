@@ -1,4 +1,3 @@
-
 """The laws of `monitor.ports.Notifier`, one test each. A test class inherits them and brings a fixture `case`.
 
 Written for pytest and shipped, so that a channel that lives elsewhere is held to the same laws.

@@ -1,4 +1,3 @@
-
 """The laws of `monitor.ports.Rule`, one test each. A test class inherits them and brings a fixture `case`.
 
 Written for pytest and shipped, so that a rule kind that lives elsewhere is held to the same laws.

@@ -33,7 +33,10 @@ def test_every_turn_is_one_trace_and_one_tree(read: tuple[Any, Sidecar]) -> None
     spans = sidecar.spans()
     with database.connection() as connection:
         turns, steps, thoughts = truth.turn_ids(connection), truth.node_steps(connection), truth.thoughts(connection)
-        alone = {str(r[0]) for r in connection.execute("SELECT id FROM workflow_node_executions WHERE workflow_run_id IS NULL")}
+        alone = {
+            str(r[0])
+            for r in connection.execute("SELECT id FROM workflow_node_executions WHERE workflow_run_id IS NULL")
+        }
         thought_ids = {str(row[0]) for row in connection.execute("SELECT id FROM message_agent_thoughts")}
     traces = spans.traces()
     assert set(traces) == {trace_id(turn) for turn in turns | alone}

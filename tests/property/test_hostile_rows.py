@@ -24,8 +24,8 @@ _maybe = st.none() | _text
 _us = st.one_of(
     st.integers(0, 4_102_444_800_000_000), st.sampled_from([0, -1, 2**62, -(2**62), 9_000_000_000_000_000_000])
 )
-_ids = st.sampled_from(["a1f0c2de-0000-4000-8000-00000000000%d" % n for n in range(4)])
-_node_ids = st.sampled_from(["b1f0c2de-0000-4000-8000-00000000000%d" % n for n in range(5)])
+_ids = st.sampled_from([f"a1f0c2de-0000-4000-8000-00000000000{n}" for n in range(4)])
+_node_ids = st.sampled_from([f"b1f0c2de-0000-4000-8000-00000000000{n}" for n in range(5)])
 _count = st.none() | st.integers(-5, 2**40)
 
 _messages = st.builds(

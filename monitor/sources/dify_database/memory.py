@@ -295,7 +295,11 @@ class MemoryTables:
 
 def _joined(before: Signal | None, row: Row, mark: str, *, stop: bool = False) -> Signal:
     last = max(_us(row, "created_at") or 0, _us(row, "finished_at") or 0)
-    size = _size(row, "inputs", "process_data", "outputs", "thought", "answer", "tool_input", "observation")
+    size = _size(
+        row,
+        *("inputs", "process_data", "outputs", "execution_metadata"),
+        *("thought", "answer", "tool_input", "observation"),
+    )
     if before is None:
         return Signal(mark=mark, last_us=last, size=size, stop_evidence=stop)
     return Signal(

@@ -132,7 +132,7 @@ class PostgresTables:
         """Whether workflow_runs has an index that begins with created_at (Dify 1.11.3 and later)."""
         if self._runs_indexed is None:
             with self.snapshot() as tables:
-                self._runs_indexed = any("(created_at" in definition for _, definition in tables.ask("indexes"))
+                return tables.runs_indexed()
         return self._runs_indexed
 
     def check(self) -> None:
@@ -157,6 +157,13 @@ class _PostgresSnapshot:
     def ask(self, name: str, **values: Any) -> list[tuple[Any, ...]]:
         """All rows of a named statement."""
         return self._cursor.execute(self._tables._statements[name], values or None).fetchall()  # noqa: SLF001
+
+    def runs_indexed(self) -> bool:
+        """As of the tables, asked once and remembered."""
+        tables = self._tables
+        if tables._runs_indexed is None:  # noqa: SLF001
+            tables._runs_indexed = any("(created_at" in row[1] for row in self.ask("indexes"))  # noqa: SLF001
+        return tables._runs_indexed  # noqa: SLF001
 
     def now_us(self) -> int:
         return int(self.ask("now")[0][0])
@@ -189,7 +196,7 @@ class _PostgresSnapshot:
 
     def run_keys(self, after: Key | None, limit: int) -> Sequence[Key]:
         tables = self._tables
-        if tables._runs_indexed:  # noqa: SLF001
+        if self.runs_indexed():
             return self._keys("run_keys", after, limit)
         # One look at the whole table serves many pages; what is missed in between is the sweep's business.
         now_us = self.now_us()

@@ -1,19 +1,20 @@
 -- Every statement that is sent to Dify's PostgreSQL: read-only, bounded, on an index. `us(x)` stands for a timestamp in
--- whole microseconds (postgres.py). No statement reads `workflow_runs.graph`.
+-- whole microseconds (postgres.py). No statement reads `workflow_runs.graph`. ORDER BY names its columns with their table:
+-- a bare `created_at` would mean the text in the select list, which no index is in the order of.
 
 -- name: now
 SELECT us(utc) FROM (SELECT timezone('UTC', now()) AS utc) AS clock
 
 -- name: message_keys
-SELECT id::text, created_at::text, us(created_at) FROM messages
-WHERE %(at)s::timestamp IS NULL OR (created_at, id) > (%(at)s::timestamp, %(id)s::uuid)
-ORDER BY created_at, id LIMIT %(limit)s
+SELECT m.id::text, m.created_at::text, us(m.created_at) FROM messages m
+WHERE %(at)s::timestamp IS NULL OR (m.created_at, m.id) > (%(at)s::timestamp, %(id)s::uuid)
+ORDER BY m.created_at, m.id LIMIT %(limit)s
 
 -- name: message_keys_since
-SELECT id::text, created_at::text, us(created_at) FROM messages
-WHERE created_at >= timestamp 'epoch' + %(since_us)s * interval '1 microsecond'
-  AND (created_at, id) <= (%(at)s::timestamp, %(id)s::uuid)
-ORDER BY created_at, id LIMIT 100000
+SELECT m.id::text, m.created_at::text, us(m.created_at) FROM messages m
+WHERE m.created_at >= timestamp 'epoch' + %(since_us)s * interval '1 microsecond'
+  AND (m.created_at, m.id) <= (%(at)s::timestamp, %(id)s::uuid)
+ORDER BY m.created_at, m.id LIMIT 100000
 
 -- name: message_states
 SELECT m.id::text, us(m.created_at),
@@ -54,15 +55,15 @@ SELECT id::text, message_id::text, position, us(created_at), thought, answer, to
 FROM message_agent_thoughts WHERE message_id = ANY(%(ids)s::uuid[])
 
 -- name: run_keys
-SELECT id::text, created_at::text, us(created_at) FROM workflow_runs
-WHERE %(at)s::timestamp IS NULL OR (created_at, id) > (%(at)s::timestamp, %(id)s::uuid)
-ORDER BY created_at, id LIMIT %(limit)s
+SELECT r.id::text, r.created_at::text, us(r.created_at) FROM workflow_runs r
+WHERE %(at)s::timestamp IS NULL OR (r.created_at, r.id) > (%(at)s::timestamp, %(id)s::uuid)
+ORDER BY r.created_at, r.id LIMIT %(limit)s
 
 -- name: run_keys_since
-SELECT id::text, created_at::text, us(created_at) FROM workflow_runs
-WHERE created_at >= timestamp 'epoch' + %(since_us)s * interval '1 microsecond'
-  AND (created_at, id) <= (%(at)s::timestamp, %(id)s::uuid)
-ORDER BY created_at, id LIMIT 100000
+SELECT r.id::text, r.created_at::text, us(r.created_at) FROM workflow_runs r
+WHERE r.created_at >= timestamp 'epoch' + %(since_us)s * interval '1 microsecond'
+  AND (r.created_at, r.id) <= (%(at)s::timestamp, %(id)s::uuid)
+ORDER BY r.created_at, r.id LIMIT 100000
 
 -- name: run_states
 SELECT id::text, us(created_at), type, status, coalesce(octet_length(inputs), 0) + coalesce(octet_length(outputs), 0),

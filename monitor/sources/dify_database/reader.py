@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from monitor.model import Event, SourceGap, TurnEnded, TurnRef
+from monitor.model import Event, SourceGap, TurnEnded, TurnRef, TurnStarted
 from monitor.model.ids import turn_key
 from monitor.normalise.rows import Graph, NodeRow, TurnRows
 from monitor.normalise.turns import DATABASE_RANK, Ended, ref_of, single_step_events, turn_events
@@ -220,7 +220,8 @@ class _Reading:
             self._watch(each, "settling", ref=known)
             return [self.reader.gap(f"turn {turn_id}", exc, turn_id, self.now_us)]
         self._watch(each, phase_of(each, state), ref=ref)
-        return events
+        # A start is told once: what its rows say later is no more, and less where the message was deleted since.
+        return events if known is None else [event for event in events if not isinstance(event.body, TurnStarted)]
 
     def _single_steps(self) -> None:
         """Nodes tried out alone: few rows, looked at again for as long as one can run."""

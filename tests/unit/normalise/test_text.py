@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 from monitor.normalise.text import canonical, clean, dumps, parse, parse_object, short
 
 _json = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
@@ -49,7 +53,7 @@ def test_a_name_has_at_most_255_characters():
     [
         ('{"b": 1, "a": "\\u8ba2\\u5355"}', '{"a":"订单","b":1}'),
         ('{"a": "\\ud83d\\ude00"}', '{"a":"😀"}'),
-        ('[1,  2]\n', "[1,2]"),
+        ("[1,  2]\n", "[1,2]"),
     ],
 )  # fmt: skip
 def test_the_same_json_has_one_spelling(one, other):
@@ -59,7 +63,11 @@ def test_the_same_json_has_one_spelling(one, other):
 
 @given(_json)
 def test_however_python_wrote_it_its_spelling_is_the_same(value):
-    spelled = {canonical(json.dumps(value, ensure_ascii=ascii_only, indent=indent)) for ascii_only in (0, 1) for indent in (None, 2)}
+    spelled = {
+        canonical(json.dumps(value, ensure_ascii=ascii_only, indent=indent))
+        for ascii_only in (0, 1)
+        for indent in (None, 2)
+    }
     assert len(spelled) == 1
 
 
