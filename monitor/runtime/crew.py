@@ -40,8 +40,8 @@ class Crew(msgspec.Struct, frozen=True):
     couriers: tuple[Courier, ...]
 
     def folding(self) -> tuple[Worker, ...]:
-        """Those who make events of events; they come before those who deliver."""
-        return (self.projector, self.evaluator)
+        """Those who fold events, the one who makes new ones of them first; all come before those who deliver."""
+        return (self.evaluator, self.projector)
 
     def delivering(self) -> tuple[Worker, ...]:
         """Those who bring events to somebody."""
