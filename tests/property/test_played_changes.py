@@ -16,7 +16,6 @@ from monitor.model import StepEnded, TurnEnded, TurnStarted
 from monitor.sources.dify_database.memory import MemoryTables
 from tests.support.changes import Commit, MemoryPlayer, load_changes
 from tests.support.reading import Ledger, read_to_end
-from tests.support.recordings import LOOKUP_TABLES, Row, final_rows
 
 _MINUTE_US = 60_000_000
 _SCENARIOS = [
@@ -31,17 +30,11 @@ def _commits(version: str, scenarios: str) -> tuple[Commit, ...]:
     return tuple(load_changes(version, scenarios))
 
 
-@cache
-def _lookups(version: str) -> dict[str, dict[str, Row]]:
-    return final_rows(version, LOOKUP_TABLES)
-
-
 class _World:
     """Dify's tables and its clock, under the test's hand."""
 
     def __init__(self, version: str) -> None:
-        self.player = MemoryPlayer()
-        self.player.tables.update({table: dict(rows) for table, rows in _lookups(version).items()})
+        self.player = MemoryPlayer(version)
         self.now_us = 0
         self.tables = MemoryTables(self.player.tables, lambda: self.now_us)
 
