@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
-from monitor.model import Event, Finding, Notification, Recorded
+from monitor.model import Diagnosis, Event, Finding, Notification, Proof, Recorded
 
 __all__ = [
     "AdapterConfig",
@@ -22,6 +22,7 @@ __all__ = [
     "Batch",
     "Clock",
     "Journal",
+    "Memory",
     "Notifier",
     "Page",
     "Projection",
@@ -86,24 +87,51 @@ class Page(msgspec.Struct, frozen=True):
     """Opaque to everyone but the source; stored with the events in one transaction."""
     more: bool
     """Whether reading on at once will find more."""
+    remember: Mapping[str, bytes] = {}
+    """What the source wants to find in its memory next time; committed with the events."""
+    forget: Collection[str] = ()
+    """What it no longer needs there."""
+
+
+class Memory(Protocol):
+    """What a source has told so far and must know again, too much for its position. Ordered by key.
+
+    Keys are plain ASCII. The journal keeps it and commits it with the events that it speaks of.
+    """
+
+    def get(self, keys: Collection[str]) -> dict[str, bytes]:
+        """What is remembered under these keys."""
+        ...
+
+    def between(self, first: str, last: str, limit: int) -> list[tuple[str, bytes]]:
+        """What is remembered under `first <= key < last`, in the order of the keys, at most `limit`."""
+        ...
 
 
 class Source(Protocol):
     """Where facts come from.
 
-    Laws: stateless (same position, same world, same page); a page's events are in the order they happened, each
-    turn's start before its steps; never sleeps, never retries; returns within its deadlines; bad rows become
-    SourceGap events and never stop the rest. Raises Retryable, Permanent or Auth.
+    Laws: stateless (same position, same memory, same world, same page); a page's events are in the order they
+    happened, each turn's start before its steps; never sleeps, never retries; returns within its deadlines; bad rows
+    become SourceGap events and never stop the rest. Raises Retryable, Permanent or Auth.
     """
 
     name: str
 
-    def read(self, position: bytes | None, limit: int) -> Page:
+    def read(self, position: bytes | None, limit: int, memory: Memory) -> Page:
         """Read on from `position` (None: from the beginning) for about `limit` turns."""
         ...
 
     def check(self) -> None:
         """Raise what `read` would raise; return when the source can be read."""
+        ...
+
+    def diagnose(self) -> Sequence[Diagnosis]:
+        """All that `monitor doctor` can say of it; what is wrong is a diagnosis, not an error."""
+        ...
+
+    def prove(self) -> Sequence[Proof]:
+        """Every statement that it sends, with plan and cost; none where it sends none. Raises as `read` does."""
         ...
 
     def close(self) -> None:
@@ -245,15 +273,27 @@ class Journal(Protocol):
     """The one store. One writer; every consumer has its own cursor.
 
     Laws, proven by a state machine (tests/property/test_journal_laws.py):
-    1. a page's events and the source's position commit together or not at all;
+    1. a page's events, the source's position and its memory commit together or not at all;
     2. the same key is never appended twice with equal facts and content; a poorer rank never hides a better one;
     3. seq is dense from 0 and is assigned in commit order, so no reader sees n+1 before n;
     4. a consumer sees every event once per successful `advance`; a projection exactly once, whatever crashes;
     5. content that was erased is never filled in again.
     """
 
-    def append(self, source: str, events: Sequence[Event], position: bytes | None) -> Appended:
-        """Commit events and the source's position together."""
+    def append(
+        self,
+        source: str,
+        events: Sequence[Event],
+        position: bytes | None,
+        *,
+        remember: Mapping[str, bytes] = ...,
+        forget: Collection[str] = ...,
+    ) -> Appended:
+        """Commit events, the source's position and what it remembers together."""
+        ...
+
+    def memory(self, source: str) -> Memory:
+        """What the source remembers."""
         ...
 
     def position(self, source: str) -> bytes | None:

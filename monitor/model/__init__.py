@@ -3,31 +3,60 @@
 from __future__ import annotations
 
 from monitor.model.alerts import Alert, AlertState, Evidence, Finding, Notification
+from monitor.model.coverage import COVERAGE_KEY, Coverage
+from monitor.model.diagnosis import Diagnosis, Proof
 from monitor.model.events import (
     AlertChanged,
+    AnnotationMade,
+    AnnotationRemoved,
     Body,
+    ConfigChanged,
+    ContentDeleted,
+    CoverageChanged,
     Event,
+    FeedbackGiven,
+    FeedbackWithdrawn,
+    FormChanged,
+    IndexingChanged,
+    Note,
     Recorded,
     SourceGap,
     StepEnded,
+    TriggerLogged,
     TurnEnded,
     TurnStarted,
     kind_of,
 )
 from monitor.model.spans import Span, SpanEvent
-from monitor.model.trace import Attempt, Node, Status, Step, StepKind, Tool, TurnRef, TurnStatus, Usage
+from monitor.model.trace import AppRef, Attempt, Hit, Node, Status, Step, StepKind, Tool, TurnRef, TurnStatus, Usage
 
 __all__ = [
+    "COVERAGE_KEY",
     "Alert",
     "AlertChanged",
     "AlertState",
+    "AnnotationMade",
+    "AnnotationRemoved",
+    "AppRef",
     "Attempt",
     "Body",
+    "ConfigChanged",
+    "ContentDeleted",
+    "Coverage",
+    "CoverageChanged",
+    "Diagnosis",
     "Event",
     "Evidence",
+    "FeedbackGiven",
+    "FeedbackWithdrawn",
     "Finding",
+    "FormChanged",
+    "Hit",
+    "IndexingChanged",
     "Node",
+    "Note",
     "Notification",
+    "Proof",
     "Recorded",
     "SourceGap",
     "Span",
@@ -37,6 +66,7 @@ __all__ = [
     "StepEnded",
     "StepKind",
     "Tool",
+    "TriggerLogged",
     "TurnEnded",
     "TurnRef",
     "TurnStarted",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from hashlib import blake2b
 
-__all__ = ["is_uuid", "span_id", "step_key", "trace_id", "turn_key"]
+__all__ = ["is_uuid", "note_key", "span_id", "step_key", "trace_id", "turn_key"]
 
 _PERSON = b"difymon-span-v1"
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
@@ -52,3 +52,11 @@ def turn_key(turn_id: str, what: str) -> str:
 def step_key(turn_id: str, step_id: str) -> str:
     """The key of a step's event. It begins with its turn, so that a turn's events lie together on disk."""
     return f"{turn_id}:step:{step_id}"
+
+
+def note_key(owner: str, what: str, row_id: str, number: int = 0) -> str:
+    """The key of a fact beside the turns: the `number`th one about that row (given, changed, withdrawn, ...).
+
+    `owner` is a turn's id, else `app:{id}`, `dataset:{id}` or `source:{name}`, so that an owner's facts lie together.
+    """
+    return f"{owner}:{what}:{row_id}:{number}"

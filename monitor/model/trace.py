@@ -10,7 +10,9 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Attempt", "Node", "Status", "Step", "StepKind", "Tool", "TurnRef", "TurnStatus", "Usage"]
+__all__ = [
+    "AppRef", "Attempt", "Hit", "Node", "Status", "Step", "StepKind", "Tool", "TurnRef", "TurnStatus", "Usage",
+]  # fmt: skip
 
 Status = Literal["succeeded", "failed", "stopped", "unknown"]
 """How a step ended. `stopped`: a person or Dify's limit ended it; `unknown`: Dify's rows do not say."""
@@ -43,6 +45,19 @@ class TurnRef(msgspec.Struct, frozen=True, omit_defaults=True):
     workflow_version: str = ""
     user: str = ""
     """Keyed pseudonym of the user; the true id is content (`user`) of the TurnStarted event."""
+    tenant_name: str = ""
+    config_hash: str = ""
+    """Which prompt, model, tools or published workflow was live: the `hash` of a ConfigChanged."""
+
+
+class AppRef(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which app a fact is about that belongs to no turn."""
+
+    tenant_id: str
+    app_id: str
+    app_name: str = ""
+    mode: str = ""
+    tenant_name: str = ""
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -68,6 +83,17 @@ class Tool(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether the app's configuration has this tool (models invent names)."""
     calls: int = 1
     """How often it was called in this step; Dify keeps one result for all."""
+
+
+class Hit(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One segment that a retrieval found. Names and text are content (`output`)."""
+
+    dataset_id: str = ""
+    document_id: str = ""
+    segment_id: str = ""
+    score: float | None = None
+    position: int = 0
+    """Dify's rank, from 1; 0 where it kept none."""
 
 
 class Node(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -125,5 +151,13 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     dataset_id: str = ""
     documents: int | None = None
     """How many documents a retrieval found; None where Dify did not keep it."""
+    hits: tuple[Hit, ...] = ()
+    """What a retrieval found, best first."""
+    http_status: int | None = None
+    """What an HTTP node was answered."""
+    soft: bool = False
+    """Dify called it a success; a pattern of the configuration (or the call's own text) says that it failed."""
+    truncated: tuple[str, ...] = ()
+    """Content fields that Dify cut short before we read them (the whole lies in its object storage)."""
     node: Node | None = None
     attempts: tuple[Attempt, ...] = ()

@@ -11,10 +11,14 @@ import msgspec
 
 __all__ = [
     "AgentTool",
+    "AppConfig",
+    "AppRow",
+    "Definition",
     "Graph",
     "GraphNode",
     "MessageRow",
     "NodeRow",
+    "ResourceRow",
     "RunRow",
     "ThoughtRow",
     "TurnRows",
@@ -61,6 +65,8 @@ class MessageRow(msgspec.Struct, gc=False):
     account_id: str | None
     session_id: str | None
     model_config_id: str | None
+    tenant_name: str | None = None
+    user_name: str | None = None
 
 
 class ThoughtRow(msgspec.Struct, gc=False):
@@ -104,6 +110,8 @@ class RunRow(msgspec.Struct, gc=False):
     total_tokens: int | None
     created_by: str
     session_id: str | None
+    tenant_name: str | None = None
+    user_name: str | None = None
 
 
 class NodeRow(msgspec.Struct, gc=False):
@@ -131,6 +139,24 @@ class NodeRow(msgspec.Struct, gc=False):
     workflow_id: str = ""
     app_name: str | None = None
     mode: str | None = None
+    tenant_name: str | None = None
+    truncated: tuple[str, ...] = ()
+    """Columns (`inputs`, `process_data`, `outputs`) that hold a shortened value, the whole being in object storage."""
+
+
+class ResourceRow(msgspec.Struct, gc=False):
+    """One row of `dataset_retriever_resources`: what a chat's search found (written up to Dify 1.2)."""
+
+    message_id: str
+    position: int
+    dataset_id: str
+    dataset_name: str | None
+    document_id: str | None
+    document_name: str | None
+    segment_id: str | None
+    score: float | None
+    content: str | None
+    created_us: int = 0
 
 
 class GraphNode(msgspec.Struct, gc=False):
@@ -150,12 +176,42 @@ Graph = dict[str, GraphNode]
 """Node id to definition."""
 
 
+class Definition(msgspec.Struct):
+    """A workflow's definition."""
+
+    nodes: Graph = {}
+    hash: str = ""
+    """Of all that ConfigChanged covers; empty where the definition is no longer there."""
+
+
 class AgentTool(msgspec.Struct, gc=False):
     """A tool that an agent app's configuration has."""
 
     name: str
     provider_id: str = ""
     provider_type: str = ""
+
+
+class AppConfig(msgspec.Struct):
+    """A row of `app_model_configs`: how a chat, completion or agent app is set up."""
+
+    tools: dict[str, AgentTool] = {}
+    hash: str = ""
+    """Of all that ConfigChanged covers."""
+
+
+class AppRow(msgspec.Struct, gc=False):
+    """One row of `apps`, with the name of its workspace."""
+
+    id: str
+    tenant_id: str
+    name: str
+    mode: str
+    tenant_name: str = ""
+    config_id: str = ""
+    """The row of `app_model_configs` in force; empty for workflow apps."""
+    workflow_id: str = ""
+    """The published workflow; empty where there is none."""
 
 
 class TurnRows(msgspec.Struct):
@@ -167,3 +223,5 @@ class TurnRows(msgspec.Struct):
     nodes: list[NodeRow] = []
     graph: Graph = {}
     agent_tools: dict[str, AgentTool] = {}
+    resources: list[ResourceRow] = []
+    config_hash: str = ""

@@ -5,15 +5,27 @@ All questions of one reading are asked inside one `snapshot`, so that the answer
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
-from monitor.normalise.rows import AgentTool, Graph, MessageRow, NodeRow, RunRow, ThoughtRow
+from monitor.normalise.rows import (
+    AppConfig,
+    AppRow,
+    Definition,
+    MessageRow,
+    NodeRow,
+    ResourceRow,
+    RunRow,
+    ThoughtRow,
+)
 
-__all__ = ["Key", "MessageState", "RunState", "Signal", "Snapshot", "Tables"]
+__all__ = ["Digest", "Key", "MessageState", "RunState", "Signal", "Snapshot", "Table", "Tables"]
+
+Table = Literal["messages", "workflow_runs"]
+"""The tables of which every row is accounted for."""
 
 _WITHOUT_MESSAGE = frozenset({"workflow", "rag-pipeline"})
 
@@ -39,6 +51,8 @@ class MessageState(msgspec.Struct, frozen=True, gc=False):
     final: bool
     size: int
     """About how many bytes its texts hold."""
+    app_id: str = ""
+    invoke_from: str = ""
 
 
 class RunState(msgspec.Struct, frozen=True, gc=False):
@@ -68,6 +82,14 @@ class Signal(msgspec.Struct, frozen=True, gc=False):
     size: int
     stop_evidence: bool = False
     """A node failed with a stop's text."""
+
+
+class Digest(msgspec.Struct, frozen=True, gc=False):
+    """Rows of one app within a window in brief: equal where they are the same rows, but for chances of 2**-60."""
+
+    count: int
+    hash: int
+    """Sum over the rows of the first 15 hexadecimal digits of the MD5 of the id (36 characters, lower case)."""
 
 
 class Snapshot(Protocol):
@@ -137,12 +159,40 @@ class Snapshot(Protocol):
         """These executions whole."""
         ...
 
-    def graphs(self, workflow_ids: Collection[str]) -> dict[str, Graph]:
+    def definitions(self, workflow_ids: Collection[str]) -> dict[str, Definition]:
         """Definitions by workflow; deleted ones are left out."""
         ...
 
-    def agent_tools(self, model_config_ids: Collection[str]) -> dict[str, dict[str, AgentTool]]:
-        """Tools by agent configuration; deleted ones are left out."""
+    def configs(self, model_config_ids: Collection[str]) -> dict[str, AppConfig]:
+        """Configurations by id; deleted ones are left out."""
+        ...
+
+    def resources(self, message_ids: Collection[str]) -> Sequence[ResourceRow]:
+        """What searches of these messages found, where Dify kept it in a table of its own (up to 1.2)."""
+        ...
+
+    def apps(self) -> Mapping[str, AppRow]:
+        """All apps by id; at most a minute old."""
+        ...
+
+    # -- comparing
+
+    def oldest_us(self, table: Table) -> int | None:
+        """Creation of the oldest row; None where there is none, or finding it would mean to look at all of them."""
+        ...
+
+    def digests(self, table: Table, since_us: int, until_us: int) -> dict[str, Digest]:
+        """Per app, the rows created from `since_us` to before `until_us`."""
+        ...
+
+    def ids_between(self, table: Table, app_id: str, since_us: int, until_us: int) -> Sequence[Key]:
+        """These rows, for one app."""
+        ...
+
+    # -- the small tables beside the turns
+
+    def ask(self, name: str, **values: Any) -> list[tuple[Any, ...]]:
+        """All rows of a statement of `registers.sql`; none where this Dify has no such table, or we no right to it."""
         ...
 
 
