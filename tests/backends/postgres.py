@@ -26,14 +26,18 @@ import psycopg
 from psycopg import sql
 
 from tests.backends.process import ServerProcess, Unavailable, as_account, free_port, program
-from tests.support.recordings import EVENT_TABLES, LOOKUP_TABLES, VERSIONS, load_rows, load_schema
+from tests.support.recordings import EVENT_TABLES, LOOKUP_TABLES, OTHER_TABLES, VERSIONS, load_rows, load_schema
 
 __all__ = ["Database", "Postgres", "Rows"]
 
 Rows = Literal["all", "lookups", "none"]
 """Which recorded rows a database holds: all, those around turns only, or just the schema."""
 
-_TABLES: dict[Rows, tuple[str, ...]] = {"all": LOOKUP_TABLES + EVENT_TABLES, "lookups": LOOKUP_TABLES, "none": ()}
+_TABLES: dict[Rows, tuple[str, ...]] = {
+    "all": LOOKUP_TABLES + EVENT_TABLES + OTHER_TABLES,
+    "lookups": LOOKUP_TABLES,
+    "none": (),
+}
 _OLDEST = 13
 _READY_S = 60.0
 _SETTINGS = {
@@ -141,7 +145,8 @@ class Postgres:
     def start(self) -> None:
         """Start our server (again, on the same port and data)."""
         assert self._folder is not None, "this server is not ours to start"
-        settings = {**_SETTINGS, "port": str(self._port), "unix_socket_directories": str(self._folder)}
+        preloaded = {"shared_preload_libraries": "pg_stat_statements"} if _has_statistics(self._bin) else {}
+        settings = {**_SETTINGS, **preloaded, "port": str(self._port), "unix_socket_directories": str(self._folder)}
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         command: list[str | Path] = [self._bin / "postgres", "-D", self._folder / "data", *flags]
         self._process = ServerProcess(command, self._folder / "log", account=self._account)
@@ -169,6 +174,13 @@ class Postgres:
         """The address of a database, for libpq and for the sidecar's configuration."""
         parts = urlsplit(self._url)
         return urlunsplit(parts._replace(path=f"/{database}"))
+
+    @property
+    def counts_statements(self) -> bool:
+        """Whether pg_stat_statements is loaded."""
+        with psycopg.connect(self._url) as connection:
+            row = connection.execute("SHOW shared_preload_libraries").fetchone()
+        return row is not None and "pg_stat_statements" in row[0]
 
     def fresh_database(self, recording: str | None = None, *, rows: Rows = "all") -> Database:
         """A database nobody else uses: empty, or as a recorded version's (`1.9`, `0.15`; `1.12` without rows)."""
@@ -220,6 +232,17 @@ def _binaries() -> Path:
     if not (server.parent / "initdb").exists():
         raise Unavailable(f"there is no initdb beside {server}: {remedy}")
     return server.parent
+
+
+def _has_statistics(binaries: Path) -> bool:
+    """Whether the server's programs came with pg_stat_statements (Debian's do)."""
+    done = (
+        subprocess.run([binaries / "pg_config", "--pkglibdir"], capture_output=True, text=True, check=False)
+        if (binaries / "pg_config").exists()
+        else None
+    )
+    folders = [Path(done.stdout.strip())] if done is not None and done.returncode == 0 else [binaries.parent / "lib"]
+    return any((folder / "pg_stat_statements.so").exists() for folder in folders)
 
 
 def _major(text: str) -> int:

@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tests.support.dump import copy_blocks, copy_text, schema_script
-from tests.support.recordings import EVENT_TABLES, LOOKUP_TABLES, VERSIONS
+from tests.support.recordings import EVENT_TABLES, LOOKUP_TABLES, OTHER_TABLES, VERSIONS
 
 HERE = Path(__file__).parent
 PLAYED = {*EVENT_TABLES, "end_users", "conversations"}
@@ -284,7 +284,7 @@ def convert(version: str, source: Path) -> None:
     target = HERE / version
     target.mkdir(exist_ok=True)
     blocks = {block.table: block for block in copy_blocks((source / "db" / "data.sql").read_text())}
-    kept = [blocks[table] for table in (*LOOKUP_TABLES, *EVENT_TABLES) if table in blocks]
+    kept = [blocks[table] for table in (*LOOKUP_TABLES, *EVENT_TABLES, *OTHER_TABLES) if table in blocks]
     final = {block.table: {row.get("id") or "": row for row in block.dicts()} for block in kept}
     raws = filled_raws(source, final)
     (target / "schema.sql").write_text(schema_script((source / "db" / "schema.sql").read_text()))

@@ -19,6 +19,7 @@ from tests.support.dump import CopyBlock, copy_blocks
 __all__ = [
     "EVENT_TABLES",
     "LOOKUP_TABLES",
+    "OTHER_TABLES",
     "VERSIONS",
     "Row",
     "final_rows",
@@ -57,6 +58,21 @@ EVENT_TABLES = (
     "workflow_app_logs",
 )
 """What happens in turns: players begin with these empty."""
+
+OTHER_TABLES = (
+    "dataset_keyword_tables",
+    "dataset_queries",
+    "document_segments",
+    "documents",
+    "message_chains",
+    "operation_logs",
+    "sites",
+    "tool_api_providers",
+    "trace_app_config",
+    "upload_files",
+    "workflow_conversation_variables",
+)
+"""What else was recorded: knowledge, and what nobody reads."""
 
 Row = dict[str, str | None]
 """Column to value; values are PostgreSQL's text, `t` and `f` for booleans, None for NULL."""
