@@ -140,7 +140,7 @@ class Weight(NamedTuple):
     events: int
     leaf_bytes: int
     content_bytes: int
-    """What their content weighed when it came; what was erased since is in it."""
+    """What their content weighed when it came, before it was packed; what was erased since is in it."""
 
 
 class Large(NamedTuple):
@@ -162,7 +162,9 @@ class Weighed(msgspec.Struct, frozen=True):
     largest: tuple[Large, ...]
     leaf_bytes: int
     content_bytes: int
-    """Content that is still kept, with its salts."""
+    """Content that is still kept, as it is stored (long texts are packed), with its salts."""
+    memory_bytes: int
+    """What sources remember of what they told."""
     file_bytes: int
     """The main file, and what is not yet merged into it."""
     free_bytes: int
@@ -171,4 +173,5 @@ class Weighed(msgspec.Struct, frozen=True):
     @property
     def other_bytes(self) -> int:
         """Keys, hashes, indexes, names, projections, and the rests of pages."""
-        return max(0, self.file_bytes - self.leaf_bytes - self.content_bytes - self.free_bytes)
+        told = self.leaf_bytes + self.content_bytes + self.memory_bytes + self.free_bytes
+        return max(0, self.file_bytes - told)

@@ -6,16 +6,48 @@ Pure. Called by `monitor.journal` and by the journal that tests use.
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
-from monitor.model.events import AlertChanged, Body, Event, SourceGap, StepEnded, TurnEnded, TurnStarted
+from monitor.model.events import (
+    AlertChanged,
+    AnnotationMade,
+    AnnotationRemoved,
+    Body,
+    ContentDeleted,
+    Event,
+    FeedbackGiven,
+    FeedbackWithdrawn,
+    FormChanged,
+    Note,
+    SourceGap,
+    StepEnded,
+    TriggerLogged,
+    TurnEnded,
+    TurnStarted,
+)
+from monitor.model.trace import AppRef, TurnRef
 
-__all__ = ["Named", "What", "canonical", "clean", "encodable", "names_of", "same_facts", "storable", "supersedes"]
+__all__ = [
+    "NOTE_KINDS",
+    "Named",
+    "What",
+    "canonical",
+    "clean",
+    "encodable",
+    "names_of",
+    "noted_turn",
+    "same_facts",
+    "storable",
+    "supersedes",
+]
 
-What = Literal["turn", "alert", "gap"]
-"""What a name leads to: a turn by its id, or an AlertChanged or SourceGap by its event's key."""
+NOTE_KINDS: tuple[str, ...] = tuple(str(each.__struct_config__.tag) for each in get_args(Note))
+"""The kinds of facts beside the turns."""
+
+What = Literal["turn", "alert", "gap", "note"]
+"""What a name leads to: a turn by its id, or by its event's key what speaks of the turn that is the name."""
 
 Named = tuple[str, What, str]
 """A name, what it leads to, and the turn's id or the event's key."""
@@ -82,14 +114,55 @@ def names_of(event: Event) -> list[Named]:
     body = event.body
     if isinstance(body, StepEnded):  # most events; its turn's start has named the turn
         return []
-    if isinstance(body, (TurnStarted, TurnEnded)):
-        turn = body.turn
-        own = ("", turn.turn_id)
-        ids = (turn.conversation_id, turn.message_id, turn.run_id)
-        return [(name, "turn", turn.turn_id) for name in ids if name not in own]
+    if isinstance(body, TurnStarted | TurnEnded):
+        return _ids_of(body.turn)
     if isinstance(body, AlertChanged):
         turns = dict.fromkeys(proof.turn_id for proof in body.alert.evidence if proof.turn_id)
         return [(turn_id, "alert", event.key) for turn_id in turns]
-    if isinstance(body, SourceGap) and body.turn_id:
-        return [(body.turn_id, "gap", event.key)]
-    return []
+    if isinstance(body, SourceGap):
+        return [(body.turn_id, "gap", event.key)] if body.turn_id else []
+    return _names_of_note(event)
+
+
+def noted_turn(body: Body, occurred_at: int) -> TurnRef | None:
+    """The turn that a note is about, as far as the note tells; it may not say when that began, only when it itself was.
+
+    None where it is about no turn, and for what is not a note.
+    """
+    if isinstance(body, FeedbackGiven | FeedbackWithdrawn):
+        return body.turn
+    if isinstance(body, ContentDeleted):
+        app = AppRef(body.tenant_id, body.app_id)
+        return _told(app, body.turn_id, occurred_at, conversation_id=body.conversation_id)
+    if isinstance(body, TriggerLogged | FormChanged):
+        return _told(body.app, body.turn_id, occurred_at, run_id=body.turn_id)
+    if isinstance(body, AnnotationMade):
+        return _told(body.app, body.turn_id, occurred_at, message_id=body.message_id)
+    if isinstance(body, AnnotationRemoved):
+        return _told(body.app, body.turn_id, occurred_at)
+    return None
+
+
+def _told(app: AppRef, turn_id: str, occurred_at: int, **ids: str) -> TurnRef | None:
+    """A turn of which little is known."""
+    if not turn_id:
+        return None
+    return TurnRef(
+        turn_id, app.tenant_id, app.app_id, app.app_name, app.mode, occurred_at, tenant_name=app.tenant_name, **ids
+    )
+
+
+def _ids_of(turn: TurnRef) -> list[Named]:
+    """The turn under each of its other ids."""
+    own = ("", turn.turn_id)
+    ids = (turn.conversation_id, turn.message_id, turn.run_id)
+    return [(name, "turn", turn.turn_id) for name in ids if name not in own]
+
+
+def _names_of_note(event: Event) -> list[Named]:
+    """The note's turn under its other ids, and the note under the turn's where its key does not begin with that."""
+    turn = noted_turn(event.body, event.occurred_at)
+    if turn is None:
+        return []
+    names = _ids_of(turn)
+    return names if event.key.startswith(f"{turn.turn_id}:") else [*names, (turn.turn_id, "note", event.key)]

@@ -6,8 +6,17 @@ The texts are Dify's and its plugins' (0.15 to 1.17) and the model vendors' that
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-__all__ = ["STOP_PATTERN", "error_type", "is_stop"]
+__all__ = [
+    "FAILED_ANSWERS",
+    "STOP_PATTERN",
+    "error_type",
+    "http_error_type",
+    "is_failed_answer",
+    "is_moderation",
+    "is_stop",
+]
 
 _HEAD_CHARS = 4000
 """Error texts can hold whole responses; what they mean stands in their beginning."""
@@ -59,12 +68,43 @@ STOP_PATTERN = (
 """Dify's own words for "a person, or its limit, stopped this". Reads the same in Python and in PostgreSQL; any case."""
 
 _STOP = re.compile(STOP_PATTERN, re.IGNORECASE)
+_MODERATION = re.compile("moderation", re.IGNORECASE)
+
+FAILED_ANSWERS = (
+    "tool invoke error:",
+    "there is not a tool named",
+    "tool parameters validation error:",
+    "unknown error:",
+    "maximum iteration limit",
+)
+"""How a tool's answer to its model begins (in lower case) where the tool failed and nothing else says so."""
+_FAILED_ANSWER_CHARS = max(map(len, FAILED_ANSWERS))
 
 
 def error_type(text: str | None, *, default: str = "_OTHER") -> str:
     """The bounded word for an error text; `default` where no pattern knows it, empty text included."""
-    head = (text or "")[:_HEAD_CHARS]
-    return next((name for name, pattern in _TYPES if pattern.search(head)), default)
+    return (_type_of(text[:_HEAD_CHARS]) if text else "") or default
+
+
+@lru_cache(maxsize=256)
+def _type_of(head: str) -> str:
+    """Remembered: a turn says its error up to three times, and errors come in showers."""
+    return next((name for name, pattern in _TYPES if pattern.search(head)), "")
+
+
+def http_error_type(status: int) -> str:
+    """The bounded word for an HTTP status of 400 and above."""
+    return error_type(f"status code: {status}", default="http_5xx")
+
+
+def is_failed_answer(answer: str) -> bool:
+    """Whether what a tool answered to its model is a failure by its own words."""
+    return answer[:_FAILED_ANSWER_CHARS].lower().startswith(FAILED_ANSWERS)
+
+
+def is_moderation(text: str | None) -> bool:
+    """Whether the text says that a moderation stepped in."""
+    return text is not None and _MODERATION.search(text[:_HEAD_CHARS]) is not None
 
 
 def is_stop(text: str | None) -> bool:

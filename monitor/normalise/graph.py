@@ -43,20 +43,29 @@ def _node(node: dict[str, Any], data: dict[str, Any], containers: set[str]) -> G
         datasets=_texts(data.get("dataset_ids")),
         model_provider=_text(model.get("provider")),
         model_name=_text(model.get("name") or model.get("model")),
+        tools=_by_name(_parameter(data, "tools")),
     )
+
+
+def _parameter(data: dict[str, Any], name: str) -> Any:
+    """What an Agent node hands to its strategy under this name."""
+    parameters = data.get("agent_parameters")
+    chosen = parameters.get(name) if isinstance(parameters, dict) else None
+    return chosen.get("value") if isinstance(chosen, dict) else None
 
 
 def _model(data: dict[str, Any]) -> dict[str, Any]:
     """A model node's own choice, or the one that an Agent node hands to its strategy."""
-    parameters = data.get("agent_parameters")
-    chosen = parameters.get("model") if isinstance(parameters, dict) else None
-    model = chosen.get("value") if isinstance(chosen, dict) else data.get("model")
+    model = _parameter(data, "model") or data.get("model")
     return model if isinstance(model, dict) else {}
 
 
 def agent_tools_of(text: str | None) -> dict[str, AgentTool]:
     """Tool name to tool, out of `app_model_configs.agent_mode`."""
-    tools = parse_object(text).get("tools")
+    return _by_name(parse_object(text).get("tools"))
+
+
+def _by_name(tools: Any) -> dict[str, AgentTool]:
     if not isinstance(tools, list):
         return {}
     found = (_agent_tool(tool) for tool in tools if isinstance(tool, dict))
@@ -64,10 +73,11 @@ def agent_tools_of(text: str | None) -> dict[str, AgentTool]:
 
 
 def _agent_tool(tool: dict[str, Any]) -> AgentTool:
+    """A tool of an agent app, or of an Agent node, which calls the same things otherwise."""
     return AgentTool(
         name=_text(tool.get("tool_name")),
-        provider_id=_text(tool.get("provider_id")),
-        provider_type=_text(tool.get("provider_type")),
+        provider_id=_text(tool.get("provider_id") or tool.get("provider_name")),
+        provider_type=_text(tool.get("provider_type") or tool.get("type")),
     )
 
 

@@ -11,6 +11,8 @@ What is counted where:
 - A failure once, under the most specific component. An agent or HTTP node is a `node`. A turn only where it failed and
   none of its steps did. Stopped is not failed.
 - A duration only where one is known: see `_duration`.
+- A rating each time it is given or changed, and apart from that each time it is withdrawn.
+- A trigger when it is over; a document's indexing each time it changes for the worse, or comes through after that.
 """
 
 from __future__ import annotations
@@ -21,11 +23,50 @@ from functools import lru_cache
 
 import msgspec
 
-from monitor.model import Recorded, Status, Step, StepEnded, TurnEnded, TurnRef, TurnStarted, TurnStatus, Usage
+from monitor.model import (
+    AppRef,
+    Body,
+    ConfigChanged,
+    FeedbackGiven,
+    FeedbackWithdrawn,
+    IndexingChanged,
+    Recorded,
+    Status,
+    Step,
+    StepEnded,
+    TriggerLogged,
+    TurnEnded,
+    TurnRef,
+    TurnStarted,
+    TurnStatus,
+    Usage,
+)
 
-__all__ = ["KINDS", "LABEL_CHARS", "OTHER", "PRICE_DECIMALS", "Measure", "label", "measures", "price_units"]
+__all__ = [
+    "CONFIG_PARTS",
+    "INDEXING",
+    "KINDS",
+    "LABEL_CHARS",
+    "OTHER",
+    "PRICE_DECIMALS",
+    "RATINGS",
+    "TRIGGER_ENDS",
+    "Measure",
+    "label",
+    "measures",
+    "price_units",
+]
 
-KINDS = ("turn_started", "step_ended", "turn_ended")
+KINDS = (
+    "turn_started",
+    "step_ended",
+    "turn_ended",
+    "feedback_given",
+    "feedback_withdrawn",
+    "config_changed",
+    "trigger_logged",
+    "indexing_changed",
+)
 """The kinds of events that are measured."""
 
 LABEL_CHARS = 120
@@ -37,12 +78,25 @@ PRICE_DECIMALS = 10
 OTHER = "other"
 """The label value that stands for those that get none of their own."""
 
+# What closed labels can say; a word of Dify's that is not among them is `other`.
+RATINGS = ("like", "dislike", OTHER)
+CONFIG_PARTS = ("prompt", "model", "tools", "datasets", "workflow", "features", "settings", OTHER)
+TRIGGER_ENDS = ("succeeded", "failed", "rate_limited", OTHER)
+INDEXING = ("failed", "stuck", "paused", "completed", OTHER)
+
+# Labels that are not closed, but bounded all the same.
+_GIVEN_BY = ("user", "admin")
+_TRIGGER_TYPES = ("trigger-webhook", "trigger-schedule", "trigger-plugin")
+
 _NO_TYPE = "_OTHER"
+_SOFT = "soft_failure"
+_NOT_OVER = {"pending", "queued", "running", "paused", "retrying"}
 _PRICE_CHARS = 64
 _PRICE_LIMIT = Decimal(10) ** 18
 _PRICE_CONTEXT = Context(prec=64, rounding=ROUND_HALF_EVEN)
 _UNIT = Decimal(1).scaleb(-PRICE_DECIMALS)
-_AGENT_CHAT = "agent-chat"
+_AGENTS = frozenset({"agent-chat", "agent"})
+"""Modes whose messages are more than one model call."""
 _CALL_STATUS: dict[TurnStatus, Status] = {
     "succeeded": "succeeded",
     "partial": "succeeded",
@@ -69,15 +123,16 @@ def measures(recorded: Recorded) -> tuple[Measure, ...]:
     """Everything that the fact adds; nothing for revisions and for kinds that are not measured."""
     if recorded.revision:
         return ()
-    match recorded.event.body:
+    body = recorded.event.body
+    match body:
         case TurnStarted(turn=turn):
             return tuple(_turn_started(turn))
         case StepEnded(turn=turn, step=step):
             return tuple(_step_ended(_app(turn), step))
-        case TurnEnded() as body:
+        case TurnEnded():
             return tuple(_turn_ended(body))
         case _:
-            return ()
+            return tuple(_beside(body, recorded.event.occurred_at))
 
 
 def label(text: str) -> str:
@@ -104,7 +159,7 @@ def price_units(price: str) -> int | None:
     return int(amount.quantize(_UNIT, context=_PRICE_CONTEXT).scaleb(PRICE_DECIMALS, context=_PRICE_CONTEXT))
 
 
-def _app(turn: TurnRef) -> dict[str, str]:
+def _app(turn: TurnRef | AppRef) -> dict[str, str]:
     return {"tenant_id": label(turn.tenant_id), "app_id": label(turn.app_id)}
 
 
@@ -112,8 +167,14 @@ def _mode(turn: TurnRef) -> dict[str, str]:
     return {**_app(turn), "mode": label(turn.mode)}
 
 
-def _info(turn: TurnRef) -> Measure:
-    return Measure("dify_app_info", {**_mode(turn), "app_name": label(turn.app_name)}, turn.started_at)
+def _info(turn: TurnRef) -> Iterator[Measure]:
+    yield Measure("dify_app_info", {**_mode(turn), "app_name": label(turn.app_name)}, turn.started_at)
+    yield from _workspace(turn.tenant_id, turn.tenant_name, turn.started_at)
+
+
+def _workspace(tenant_id: str, name: str, at: int) -> Iterator[Measure]:
+    if name:
+        yield Measure("dify_workspace_info", {"tenant_id": label(tenant_id), "tenant_name": label(name)}, at)
 
 
 def _turns(turn: TurnRef, status: TurnStatus, count: int) -> Measure:
@@ -122,14 +183,16 @@ def _turns(turn: TurnRef, status: TurnStatus, count: int) -> Measure:
 
 
 def _turn_started(turn: TurnRef) -> Iterator[Measure]:
-    yield _info(turn)
+    yield from _info(turn)
     yield Measure("dify_turns_in_flight", _mode(turn), 1)
     yield _turns(turn, "succeeded", 0)
+    if turn.message_id:
+        yield _rated("dify_feedback_total", turn, RATINGS[0], _GIVEN_BY[0], 0)
 
 
 def _turn_ended(body: TurnEnded) -> Iterator[Measure]:
     turn, app = body.turn, _app(body.turn)
-    yield _info(turn)
+    yield from _info(turn)
     yield Measure("dify_turns_in_flight", _mode(turn), -1)
     yield _turns(turn, body.status, 1)
     if body.duration_ns is not None and body.duration_ns >= 0:
@@ -137,10 +200,19 @@ def _turn_ended(body: TurnEnded) -> Iterator[Measure]:
     if body.counts_usage:
         model = {**app, **_model(body.model_provider, body.model_name)}
         yield from _usage(model, body.usage)
-        if turn.mode != _AGENT_CHAT:
+        if turn.mode not in _AGENTS:
             yield from _call(model, _CALL_STATUS[body.status], body.duration_ns, body.time_to_first_token_ns)
     if body.status == "failed" and not body.failed_steps:
         yield _failure(app, "turn", body.error_type)
+    yield from _remarks(app, body)
+
+
+def _remarks(app: dict[str, str], body: TurnEnded) -> Iterator[Measure]:
+    """What else is to be said of a turn. Zeros make the series be there before the first one that counts."""
+    yield Measure("dify_token_mismatch_total", app, int(body.tokens_disagree))
+    if body.turn.message_id:
+        yield Measure("dify_annotation_replies_total", app, int(bool(body.annotation_id)))
+        yield Measure("dify_moderated_turns_total", app, int(body.moderated))
 
 
 def _step_ended(app: dict[str, str], step: Step) -> Iterator[Measure]:
@@ -156,12 +228,14 @@ def _step_ended(app: dict[str, str], step: Step) -> Iterator[Measure]:
             yield from _tool(app, step, duration)
         case "retrieval":
             yield from _retrieval(app, step)
+            yield from _usage({**app, **_model(step.model_provider, step.model_name)}, step.usage)
         case _:
             pass
     if step.node is not None:
         yield from _node({**app, "node_type": label(step.node.node_type)}, step.status, duration)
     if step.status == "failed":
-        yield _failure(app, _COMPONENTS.get(step.kind, "node"), step.error_type)
+        error_type = step.error_type or (_SOFT if step.soft else "")
+        yield _failure(app, _COMPONENTS.get(step.kind, "node"), error_type)
 
 
 def _duration(step: Step) -> int | None:
@@ -227,10 +301,16 @@ def _tool(app: dict[str, str], step: Step, duration_ns: int | None) -> Iterator[
 
 
 def _retrieval(app: dict[str, str], step: Step) -> Iterator[Measure]:
-    labels = {**app, "dataset_id": label(step.dataset_id)}
+    labels = {**app, "dataset_id": label(step.dataset_id or _only_dataset(step))}
     yield Measure("dify_retrievals_total", labels, 1)
     if step.documents is not None and step.documents >= 0:
         yield Measure("dify_retrieval_documents", labels, step.documents)
+
+
+def _only_dataset(step: Step) -> str:
+    """The knowledge base that all hits are of; empty where they are of several, or there are none."""
+    datasets = {hit.dataset_id for hit in step.hits}
+    return datasets.pop() if len(datasets) == 1 else ""
 
 
 def _node(labels: dict[str, str], status: Status, duration_ns: int | None) -> Iterator[Measure]:
@@ -242,3 +322,48 @@ def _node(labels: dict[str, str], status: Status, duration_ns: int | None) -> It
 def _failure(app: dict[str, str], component: str, error_type: str) -> Measure:
     labels = {**app, "component": component, "error_type": label(error_type) or _NO_TYPE}
     return Measure("dify_failures_total", labels, 1)
+
+
+def _beside(body: Body, at: int) -> Iterator[Measure]:
+    """The facts beside the turns."""
+    match body:
+        case FeedbackGiven(turn=turn):
+            yield _rated("dify_feedback_total", turn, body.rating, body.given_by, 1)
+        case FeedbackWithdrawn(turn=turn):
+            yield _rated("dify_feedback_withdrawn_total", turn, body.rating, body.given_by, 1)
+        case ConfigChanged():
+            yield from _config(body, at)
+        case TriggerLogged(app=app) if body.status not in _NOT_OVER:
+            words = {"trigger_type": _one_of(_TRIGGER_TYPES, body.trigger_type)}
+            yield Measure(
+                "dify_triggers_total", {**_app(app), **words, "status": _one_of(TRIGGER_ENDS, body.status)}, 1
+            )
+        case IndexingChanged():
+            yield from _indexing(body, at)
+        case _:
+            pass
+
+
+def _one_of(words: tuple[str, ...], word: str) -> str:
+    return word if word in words else OTHER
+
+
+def _rated(metric: str, turn: TurnRef, rating: str, given_by: str, count: int) -> Measure:
+    words = {"rating": _one_of(RATINGS, rating), "source": _one_of(_GIVEN_BY, given_by)}
+    return Measure(metric, {**_app(turn), **words}, count)
+
+
+def _config(body: ConfigChanged, at: int) -> Iterator[Measure]:
+    """Each part that a change touched; the first sight of a configuration is no change, and makes the zeros."""
+    app = body.app
+    yield from _workspace(app.tenant_id, app.tenant_name, at)
+    is_change = body.was not in {"", body.hash}
+    # a configuration that was rewritten in place does not say what is new
+    for part in sorted({_one_of(CONFIG_PARTS, each) for each in body.what} or {OTHER}):
+        yield Measure("dify_config_changes_total", {**_app(app), "what": part}, int(is_change))
+
+
+def _indexing(body: IndexingChanged, at: int) -> Iterator[Measure]:
+    yield from _workspace(body.tenant_id, body.tenant_name, at)
+    labels = {"tenant_id": label(body.tenant_id), "dataset_id": label(body.dataset_id)}
+    yield Measure("dify_indexing_changes_total", {**labels, "status": _one_of(INDEXING, body.status)}, 1)

@@ -7,19 +7,21 @@ the newest versions keep the attempts in the row's `process_data`.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections import defaultdict
+import re
 from typing import Any
 
 import msgspec
 
 from monitor.model import Attempt, Node, Status, Step, StepKind, Tool, Usage
-from monitor.normalise.failure import error_type, is_stop
+from monitor.normalise.agent_log import agent_log
+from monitor.normalise.containers import Execution, Facts, Scope, executions, scope_of
+from monitor.normalise.draft import Draft
+from monitor.normalise.failure import error_type, http_error_type, is_stop
 from monitor.normalise.graph import CONTAINERS
+from monitor.normalise.retrieval import hits_of_node
 from monitor.normalise.rows import Graph, GraphNode, NodeRow
 from monitor.normalise.scrub import scrub
-from monitor.normalise.text import canonical, clean, parse, parse_object, short, spelled
-from monitor.normalise.thoughts import Draft
+from monitor.normalise.text import canonical, clean, dumps, parse, short, spelled
 from monitor.normalise.values import MAX_NS, count, ns, ns_of_us, usage_of
 
 __all__ = ["node_steps", "single_step"]
@@ -39,59 +41,16 @@ _SPENDING = frozenset({"llm", "agent", "retrieval"})
 _ATTEMPTS_KEPT = "__dify_retry_history"
 _MAX_ATTEMPTS = 100
 _NO_NODE = GraphNode()
-
-
-_OUTER_INDEX = {"iteration": "loop_index", "loop": "iteration_index"}
-"""Which pass of an outer container a container ran in: Dify writes one index of each kind."""
-
-_Place = tuple[str, Any, Any]
-"""A node's id, and in which pass of an iteration and of a loop it ran."""
-
-
-class _Executions(msgspec.Struct):
-    """A container's executions, in the order in which they began."""
-
-    began: list[int]
-    """us"""
-    ids: list[str]
-
-    def at(self, us: int) -> str:
-        """The last one that had begun."""
-        return self.ids[max(0, bisect_right(self.began, us) - 1)]
-
-
-class _Scope(msgspec.Struct):
-    """What a node's step needs to know of its run."""
-
-    graph: Graph
-    stopped: bool
-    ended_us: int | None
-    """When the run ended, once it has: what is still running then will never end."""
-    containers: dict[str, _Executions] = {}
-    """By node id."""
-    nested: dict[tuple[str, str, int], _Executions] = {}
-    """By node id and pass of the outer container (which kind of index, and the index), where there is one."""
-    followers: dict[_Place, list[int]] = {}
-    """When the nodes right behind a node began (us, ascending); only where there are containers."""
-
-
-class _Facts(msgspec.Struct):
-    """What `execution_metadata` says. Nothing else is read of it: an Agent node's whole log stands there."""
-
-    iteration_id: Any = None
-    iteration_index: Any = None
-    loop_id: Any = None
-    loop_index: Any = None
-    total_tokens: Any = None
-    total_price: Any = None
-    currency: Any = None
-    tool_info: Any = None
+_HTTP_ERROR = re.compile(r"status code:? {0,2}([1-5][0-9]{2})\b", re.IGNORECASE)
+_HTTP_FAILED, _HTTP_STATUSES = 400, range(100, 600)
+_TRUNCATED = {"inputs": "input", "process_data": "process", "outputs": "output"}
+_NOTHING = frozenset({"", "{}", "null"})
 
 
 class _Known(msgspec.Struct):
     """What a node's row and definition say, once parsed."""
 
-    facts: _Facts
+    facts: Facts
     outputs: dict[str, Any]
     process: dict[str, Any]
     definition: GraphNode
@@ -102,126 +61,67 @@ def node_steps(rows: list[NodeRow], graph: Graph, *, stopped: bool, ended_us: in
 
     With `ended_us` (the run is over, or given up) every row is told, the unfinished ones as stopped or unknown.
     """
-    groups = _attempts(rows)
-    scope = _Scope(graph=graph, stopped=stopped, ended_us=ended_us)
-    if any(group[-1].node_type in CONTAINERS for group in groups):
-        _find_containers(scope, groups)
-    drafts = (_draft(group, scope) for group in groups)
-    return [draft for draft in drafts if draft is not None]
+    found = executions(rows)
+    scope = scope_of(found, graph, stopped=stopped, ended_us=ended_us)
+    return [draft for each in found for draft in _drafts(each, scope)]
 
 
-def single_step(row: NodeRow, graph: Graph) -> Draft | None:
-    """A node that somebody tried out alone in the editor; None while it runs."""
+def single_step(row: NodeRow, graph: Graph) -> list[Draft]:
+    """A node that somebody tried out alone in the editor, an Agent node with its log; nothing while it runs."""
     if row.status not in _STATUS:
-        return None
-    return _draft([row], _Scope(graph=graph, stopped=False, ended_us=row.finished_us or row.created_us))
+        return []
+    scope = Scope(graph=graph, stopped=False, ended_us=row.finished_us or row.created_us)
+    return _drafts(executions([row])[0], scope)
 
 
-def _attempts(rows: list[NodeRow]) -> list[list[NodeRow]]:
-    """Rows that are one execution, the deciding one last."""
-    groups: dict[str, list[NodeRow]] = {}
-    for row in rows:
-        groups.setdefault(row.node_execution_id or row.id, []).append(row)
-    return [sorted(group, key=_attempt_order) if len(group) > 1 else group for group in groups.values()]
-
-
-def _attempt_order(row: NodeRow) -> tuple[int, int, str]:
-    return (row.index, row.created_us, row.id)
-
-
-def _find_containers(scope: _Scope, groups: list[list[NodeRow]]) -> None:
-    containers: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
-    nested: defaultdict[tuple[str, str, int], list[tuple[int, str]]] = defaultdict(list)
-    followers: defaultdict[_Place, list[int]] = defaultdict(list)
-    for group in groups:
-        row, facts = group[-1], _facts(group[-1].metadata)
-        if row.predecessor:
-            followers[_place(row.predecessor, facts)].append(group[0].created_us)
-        if row.node_type in CONTAINERS:
-            containers[row.node_id].append((row.created_us, row.id))
-            index = _OUTER_INDEX[row.node_type]
-            outer = count(getattr(facts, index))
-            if outer is not None:
-                nested[row.node_id, index, outer].append((row.created_us, row.id))
-    scope.containers = {node_id: _executions(found) for node_id, found in containers.items()}
-    scope.nested = {place: _executions(found) for place, found in nested.items()}
-    scope.followers = {place: sorted(found) for place, found in followers.items()}
-
-
-def _executions(found: list[tuple[int, str]]) -> _Executions:
-    found.sort()
-    return _Executions(began=[us for us, _ in found], ids=[row_id for _, row_id in found])
-
-
-def _place(node_id: str, facts: _Facts) -> _Place:
-    return (node_id, count(facts.iteration_index), count(facts.loop_index))
-
-
-def _draft(group: list[NodeRow], scope: _Scope) -> Draft | None:
-    row = group[-1]
+def _drafts(each: Execution, scope: Scope) -> list[Draft]:
+    row, facts = each.row, each.facts
     if row.status not in _STATUS and scope.ended_us is None:
-        return None
-    facts = _facts(row.metadata)
+        return []
     definition = scope.graph.get(row.node_id, _NO_NODE)
-    parent = _parent(row, facts, definition, scope)
+    parent = scope.parent(each, definition)
     if parent is None:
-        return None
-    outputs, process = parse(row.outputs), parse(row.process_data)
+        return []
+    outputs, process = _value(row.outputs), _value(row.process_data)
     known = _Known(facts=facts, outputs=_object(outputs), process=_object(process), definition=definition)
-    step = _step(group, known, scope, parent)
-    return Draft(step, _content(row, step, spelled(outputs, row.outputs), spelled(process, row.process_data)))
+    step = _step(each, known, scope, parent)
+    draft = Draft(step, {}, spent=step.usage, counted=_counted(row, known))
+    inner = []
+    if step.kind == "agent":
+        log = agent_log(step, ns_of_us(row.created_us), row.metadata, known.outputs, definition.tools)
+        inner, outputs = log.drafts, log.outputs if log.drafts else outputs
+        draft.step = msgspec.structs.replace(step, usage=None) if log.carries_usage else step
+    draft.content = _content(row, step, outputs, process)
+    return [*inner, draft]
 
 
-_decode_facts = msgspec.json.Decoder(_Facts).decode
-
-
-def _facts(text: str | None) -> _Facts:
-    if not text:
-        return _Facts()
-    try:
-        return _decode_facts(text)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return msgspec.convert(parse_object(text), _Facts)  # a spelling that only Python's json reads, or no object
+def _value(text: str | None) -> Any:
+    """`parse`, which most rows need not be asked."""
+    return parse(text) if text and text not in _NOTHING else None
 
 
 def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _parent(row: NodeRow, facts: _Facts, definition: GraphNode, scope: _Scope) -> str | None:
-    """The container's row it ran in, "" for none; None: its container is not to be seen yet, so it waits.
-
-    The rows name containers by node, and both of them where a loop lies in an iteration; the definition knows which
-    one is the inner. Plain nodes may say `iteration_id: null`.
-    """
-    named = (definition.parent, facts.loop_id, facts.iteration_id)
-    containers = [each for each in named if isinstance(each, str) and each and each != row.node_id]
-    if not containers:
-        return ""
-    if scope.ended_us is None and containers[0] not in scope.containers:
-        return None
-    container = next((each for each in containers if each in scope.containers), None)
-    return _execution(container, row, facts, scope) if container is not None else ""
+def _counted(row: NodeRow, known: _Known) -> int:
+    """What the run's totals hold of this node; a container's tokens are those of its nodes."""
+    if row.node_type in CONTAINERS:
+        return 0
+    return count(known.facts.total_tokens) or (
+        count(_kept_usage(known).get("total_tokens")) or 0 if _KINDS.get(row.node_type) in _SPENDING else 0
+    )
 
 
-def _execution(container: str, row: NodeRow, facts: _Facts, scope: _Scope) -> str:
-    """The container's row that was running; within a parallel outer one several are, and the outer pass decides."""
-    for index in _OUTER_INDEX.values():
-        outer = count(getattr(facts, index))
-        inner = scope.nested.get((container, index, outer)) if outer is not None else None
-        if inner is not None:
-            return inner.at(row.created_us)
-    return scope.containers[container].at(row.created_us)
-
-
-def _step(group: list[NodeRow], known: _Known, scope: _Scope, parent: str) -> Step:
-    row, definition = group[-1], known.definition
+def _step(each: Execution, known: _Known, scope: Scope, parent: str) -> Step:
+    row, definition = each.row, known.definition
     kind = _KINDS.get(row.node_type, "node")
-    status = _status(row, scope)
-    started, ended, estimated = _times(group, scope)
-    if parent:
-        ended, estimated = _within(row, known.facts, scope, (ended, estimated))
+    answered = _http_status(row, known.outputs) if kind == "http" else None
+    refused = row.status == "succeeded" and (answered or 0) >= _HTTP_FAILED
+    status = "failed" if refused else _status(row, scope)
+    started, ended, estimated = _times(each, scope, inside=bool(parent))
     provider, model = _model(known.process, definition, kind)
+    hits = hits_of_node(known.outputs.get("result")) if kind == "retrieval" and status == "succeeded" else ()
     return Step(
         id=row.id,
         kind=kind,
@@ -232,21 +132,24 @@ def _step(group: list[NodeRow], known: _Known, scope: _Scope, parent: str) -> St
         status=status,
         parent_id=parent,
         estimated=estimated,
-        error_type=_error_type(row, known.outputs, kind) if status == "failed" else "",
-        handled=row.status == "exception",
+        error_type=_error_type(row, known.outputs, kind, answered if refused else None) if status == "failed" else "",
+        handled=row.status == "exception" or refused,
         usage=_usage(known) if kind in _SPENDING else None,
         model_provider=provider,
         model_name=model,
         time_to_first_token_ns=_first_token(known) if kind == "llm" else None,
         tool=_tool(row, known.facts, definition) if kind == "tool" else None,
-        dataset_id=",".join(definition.datasets) if kind == "retrieval" else "",
+        dataset_id=_datasets(definition, [hit.dataset_id for hit in hits]) if kind == "retrieval" else "",
         documents=_documents(known.outputs, status) if kind == "retrieval" else None,
+        hits=hits,
+        http_status=answered,
+        truncated=_truncated(row, kind, known) if row.truncated else (),
         node=_node(row, known.facts),
-        attempts=_earlier(group, known.process),
+        attempts=_earlier(each.rows, known.process),
     )
 
 
-def _status(row: NodeRow, scope: _Scope) -> Status:
+def _status(row: NodeRow, scope: Scope) -> Status:
     if row.status not in _STATUS:
         return "stopped" if scope.stopped else "unknown"
     if row.status == "failed" and is_stop(row.error):
@@ -254,26 +157,27 @@ def _status(row: NodeRow, scope: _Scope) -> Status:
     return _STATUS[row.status]
 
 
-def _times(group: list[NodeRow], scope: _Scope) -> tuple[int, int, bool]:
+def _times(each: Execution, scope: Scope, *, inside: bool) -> tuple[int, int, bool]:
     """Start, end, and whether the end was worked out.
 
-    Retries kept as rows begin with the first of them; those in between have times that Dify worked out backwards.
+    Retries kept as rows begin with the first of them; those in between have times that Dify worked out backwards. A
+    container's node ends no later than the next one began: 1.12 writes its end when the whole pass is over.
     """
-    row = group[-1]
-    started = ns_of_us(min(group[0].created_us, row.created_us))
+    row = each.row
+    started = ns_of_us(min(each.rows[0].created_us, row.created_us))
+    ended, estimated = _end(row, scope, started)
+    following = scope.next_us(each) if inside else None
+    if following is not None and ns_of_us(following) < ended:
+        return started, ns_of_us(following), True
+    return started, ended, estimated
+
+
+def _end(row: NodeRow, scope: Scope, started: int) -> tuple[int, bool]:
     if row.finished_us is not None:
         ended = ns_of_us(row.finished_us)
-        return started, max(started, ended), ended < started
+        return max(started, ended), ended < started
     own = ns_of_us(row.created_us) + ns(row.elapsed_s) if row.status in _STATUS else ns_of_us(scope.ended_us)
-    return started, max(started, min(own, MAX_NS)), True
-
-
-def _within(row: NodeRow, facts: _Facts, scope: _Scope, told: tuple[int, bool]) -> tuple[int, bool]:
-    """The end of a container's node, no later than the next one began: 1.12 writes it when the whole pass is over."""
-    followers = scope.followers.get(_place(row.node_id, facts), [])
-    following = bisect_left(followers, row.created_us)
-    begun = ns_of_us(followers[following]) if following < len(followers) else MAX_NS
-    return (begun, True) if begun < told[0] else told
+    return max(started, min(own, MAX_NS)), True
 
 
 def _name(row: NodeRow, definition: GraphNode, kind: StepKind, model: str) -> str:
@@ -316,7 +220,7 @@ def _first_token(known: _Known) -> int | None:
     return ns(_kept_usage(known).get("time_to_first_token")) or None
 
 
-def _tool(row: NodeRow, facts: _Facts, definition: GraphNode) -> Tool:
+def _tool(row: NodeRow, facts: Facts, definition: GraphNode) -> Tool:
     info = _object(facts.tool_info)
     provider, kind = info.get("provider_id"), info.get("provider_type")
     return Tool(
@@ -326,13 +230,29 @@ def _tool(row: NodeRow, facts: _Facts, definition: GraphNode) -> Tool:
     )
 
 
+def _datasets(definition: GraphNode, found: list[str]) -> str:
+    """By the definition; without one, those that something was found in."""
+    return ",".join(definition.datasets or dict.fromkeys(dataset for dataset in found if dataset))
+
+
 def _documents(outputs: dict[str, Any], status: Status) -> int | None:
     result = outputs.get("result")
     return len(result) if isinstance(result, list) and status == "succeeded" else None
 
 
-def _error_type(row: NodeRow, outputs: dict[str, Any], kind: StepKind) -> str:
-    """By the error's text; a handled failure also keeps the name of what was raised."""
+def _http_status(row: NodeRow, outputs: dict[str, Any]) -> int | None:
+    """What the node was answered; one that failed for it has it in its error's text only."""
+    status = count(outputs.get("status_code"))
+    if status is None and row.error and row.status != "succeeded":
+        said = _HTTP_ERROR.search(row.error)
+        status = int(said[1]) if said else None
+    return status if status in _HTTP_STATUSES else None
+
+
+def _error_type(row: NodeRow, outputs: dict[str, Any], kind: StepKind, refused: int | None) -> str:
+    """By the HTTP status or the error's text; a handled failure also keeps the name of what was raised."""
+    if refused is not None:
+        return http_error_type(refused)
     raised = outputs.get("error_type") if row.status == "exception" else None
     default = "tool_invoke_error" if kind == "tool" else "_OTHER"
     return error_type(row.error, default=error_type(raised, default=default) if isinstance(raised, str) else default)
@@ -354,7 +274,7 @@ def _attempt(at: int, error: Any) -> Attempt:
     return Attempt(at=min(max(0, at), MAX_NS), error=error_type(kept) if kept else "")
 
 
-def _node(row: NodeRow, facts: _Facts) -> Node:
+def _node(row: NodeRow, facts: Facts) -> Node:
     return Node(
         node_id=short(row.node_id),
         node_type=short(row.node_type),
@@ -374,12 +294,35 @@ def _id(value: Any) -> str:
     return short(value) if isinstance(value, str) else ""
 
 
-def _content(row: NodeRow, step: Step, outputs: str, process: str) -> dict[str, str]:
-    fields = {
-        "input": canonical(row.inputs),
-        "process": process,
-        "output": outputs,
-        # A success after retries keeps the last attempt's error text in 0.15: the status decides.
-        "error": clean(row.error) if step.status != "succeeded" else "",
-    }
-    return {field: scrub(text) for field, text in fields.items() if text not in {"", "{}", "null"}}
+# -- content
+
+
+def _request(row: NodeRow, kind: StepKind, process: dict[str, Any]) -> str:
+    """What an HTTP node sent, which is its input; "" where it has inputs of its own."""
+    request = process.get("request")
+    return request if kind == "http" and isinstance(request, str) and (row.inputs or "") in _NOTHING else ""
+
+
+def _truncated(row: NodeRow, kind: StepKind, known: _Known) -> tuple[str, ...]:
+    """The content fields that hold a shortened value."""
+    fields = [_TRUNCATED[column] for column in row.truncated if column in _TRUNCATED]
+    if "process" in fields and _request(row, kind, known.process):
+        fields.append("input")
+    return tuple(dict.fromkeys(fields))
+
+
+def _content(row: NodeRow, step: Step, outputs: Any, process: Any) -> dict[str, str]:
+    given, worked = _given(row, step.kind, process)
+    # A success after retries keeps the last attempt's error text in 0.15: the status decides.
+    error = clean(row.error) if step.status != "succeeded" else ""
+    fields = {"input": given, "process": worked, "output": spelled(outputs, row.outputs), "error": error}
+    return {field: scrub(text) for field, text in fields.items() if text not in _NOTHING}
+
+
+def _given(row: NodeRow, kind: StepKind, process: Any) -> tuple[str, str]:
+    """Input and process data."""
+    request = _request(row, kind, _object(process))
+    if request:
+        return clean(request), dumps({name: value for name, value in process.items() if name != "request"})
+    given = row.inputs or ""
+    return canonical(given) if given not in _NOTHING else "", spelled(process, row.process_data)

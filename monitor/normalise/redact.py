@@ -6,6 +6,9 @@ words such as key, token, secret or password, user information in URLs, private 
 Not masked: names, postal addresses, IP addresses, identity card numbers, order numbers, UUIDs, times. Whoever must
 not send those chooses `none`. This is no scrubbing of credentials before they are stored, which comes earlier.
 
+Only fields that stand in `FIELDS` ever leave. Those in `PEOPLE` say who somebody is, which no pattern can mask: they
+leave under `full` alone.
+
 Every pattern does work that is linear in the text: repeats are possessive or bounded, and a pattern starts once per
 run of characters. Chinese text has no spaces, so word boundaries are asked for in ASCII only, and a JSON escape such
 as `\u8bdd` or `\n` before a number or an address is known for what it is.
@@ -17,10 +20,20 @@ import re
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-__all__ = ["ContentPolicy", "apply", "redact"]
+__all__ = ["FIELDS", "PEOPLE", "ContentPolicy", "apply", "redact"]
 
 ContentPolicy = Literal["none", "redacted", "full"]
 """none: metadata alone; redacted: content with personal data and keys masked; full: content as Dify kept it."""
+
+PEOPLE = frozenset({"user", "user_name"})
+"""Content fields that name a person."""
+
+FIELDS = PEOPLE | {
+    "answer", "comment", "config", "error", "form", "input", "name", "note", "output", "process", "prompt", "question",
+}  # fmt: skip
+"""Every content field that a fact can have (see the bodies in `monitor.model.events`)."""
+
+_MASKED = FIELDS - PEOPLE
 
 _EMAIL, _PHONE, _KEY = "[email]", "[phone]", "[key]"
 
@@ -119,8 +132,8 @@ def apply(policy: ContentPolicy, content: dict[str, str]) -> dict[str, str]:
     if policy == "none" or not content:
         return {}
     if policy == "full":
-        return dict(content)
-    return {field: redact(text) for field, text in content.items()}
+        return {field: text for field, text in content.items() if field in FIELDS}
+    return {field: redact(text) for field, text in content.items() if field in _MASKED}
 
 
 def redact(text: str) -> str:

@@ -170,6 +170,8 @@ class GraphNode(msgspec.Struct, gc=False):
     datasets: tuple[str, ...] = ()
     model_provider: str = ""
     model_name: str = ""
+    tools: dict[str, AgentTool] = {}
+    """An Agent node's tools by name."""
 
 
 Graph = dict[str, GraphNode]

@@ -6,13 +6,15 @@ it is. Called by `spans.py` with what a sink's content policy lets through.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from monitor.model import Hit
 from monitor.model import semconv as s
 from monitor.normalise.text import clean, dumps, parse
 
-__all__ = ["step_content", "turn_content"]
+__all__ = ["Row", "attributes_of", "documents", "step_content", "turn_content"]
 
 _NOTHING = frozenset({"", "{}", "[]", "null"})
 """Contents that say nothing."""
@@ -79,13 +81,33 @@ def _query(text: str) -> str:
     return _plain(inner) if inner else text
 
 
-def _documents(text: str) -> str:
-    """What a retrieval found: Dify's JSON with `result`, or the text that an agent was given."""
+def documents(hits: Sequence[Hit]) -> str:
+    """What a retrieval found, as facts: ids and scores, best first, without names and texts."""
+    return dumps([_fact(hit) for hit in hits])
+
+
+def _fact(hit: Hit) -> dict[str, Any]:
+    named = {
+        "id": hit.segment_id or hit.document_id,
+        "score": hit.score if hit.score is not None and math.isfinite(hit.score) else None,
+        "document_id": hit.document_id,
+        "dataset_id": hit.dataset_id,
+    }
+    return {name: value for name, value in named.items() if value not in {None, ""}}
+
+
+def _documents(text: str, hits: Sequence[Hit]) -> str:
+    """What a retrieval found, names and texts with it: one entry for each hit, whatever way Dify kept them."""
     value = _json(text)
     found = value.get("result") if isinstance(value, dict) else value
-    if not isinstance(found, list):
-        return dumps([{"content": text}])
-    return dumps([_document(item) for item in found]) if found else ""
+    shown = [_document(item) for item in found] if isinstance(found, list) else [{"content": text}]
+    facts = [_fact(hit) for hit in hits]
+    named = [document.get("id") for document in shown]
+    if isinstance(found, list) and len(shown) == len(facts) and not any(named):
+        together = [fact | document for fact, document in zip(facts, shown, strict=True)]  # a message's citations
+    else:
+        together = shown + [fact for fact in facts if fact.get("id") not in named]
+    return dumps(together) if together else ""
 
 
 def _document(item: Any) -> dict[str, Any]:
@@ -96,6 +118,8 @@ def _document(item: Any) -> dict[str, Any]:
     named = {
         "id": facts.get("segment_id") or facts.get("document_id"),
         "score": facts.get("score"),
+        "document_id": facts.get("document_id"),
+        "dataset_id": facts.get("dataset_id"),
         "title": item.get("title") or facts.get("document_name"),
         "content": item.get("content"),
     }
@@ -104,8 +128,8 @@ def _document(item: Any) -> dict[str, Any]:
 
 # Field of the content, attribute, and how one becomes the other ("" to leave it out). Of two rows with the same
 # attribute the first that gives something wins.
-_Row = tuple[str, str, Callable[[str], str]]
-_OF_STEP: dict[str, tuple[_Row, ...]] = {
+Row = tuple[str, str, Callable[[str], str]]
+_OF_STEP: dict[str, tuple[Row, ...]] = {
     "llm": (
         ("process", s.GEN_AI_INPUT_MESSAGES, _prompts),
         ("process", s.DIFY_NODE_PROCESS_DATA, _unread_process),
@@ -119,32 +143,36 @@ _OF_STEP: dict[str, tuple[_Row, ...]] = {
     ),
     "retrieval": (
         ("input", s.GEN_AI_RETRIEVAL_QUERY_TEXT, _query),
-        ("output", s.GEN_AI_RETRIEVAL_DOCUMENTS, _documents),
         ("process", s.DIFY_NODE_PROCESS_DATA, _as_it_is),
     ),
 }
-_OF_OTHER_STEPS: tuple[_Row, ...] = (
+_OF_OTHER_STEPS: tuple[Row, ...] = (
     ("input", s.DIFY_NODE_INPUTS, _as_it_is),
     ("output", s.DIFY_NODE_OUTPUTS, _as_it_is),
     ("process", s.DIFY_NODE_PROCESS_DATA, _as_it_is),
 )
-_OF_TURN: tuple[_Row, ...] = (
+_OF_TURN: tuple[Row, ...] = (
     ("input", s.GEN_AI_INPUT_MESSAGES, _user),
     ("output", s.GEN_AI_OUTPUT_MESSAGES, _assistant),
 )
 
 
-def step_content(kind: str, content: dict[str, str]) -> dict[str, str]:
-    """The content attributes of a step of this kind."""
-    return _attributes(content, _OF_STEP.get(kind, _OF_OTHER_STEPS))
+def step_content(kind: str, content: dict[str, str], hits: Sequence[Hit] = ()) -> dict[str, str]:
+    """The content attributes of a step of this kind; `hits` are what a retrieval found."""
+    found = attributes_of(content, _OF_STEP.get(kind, _OF_OTHER_STEPS))
+    output = content.get("output", "")
+    if kind == "retrieval" and not _says_nothing(output) and (listed := _documents(output, hits)):
+        found[s.GEN_AI_RETRIEVAL_DOCUMENTS] = listed
+    return found
 
 
 def turn_content(content: dict[str, str]) -> dict[str, str]:
     """The content attributes of a turn's root."""
-    return _attributes(content, _OF_TURN)
+    return attributes_of(content, _OF_TURN)
 
 
-def _attributes(content: dict[str, str], rows: Iterable[_Row]) -> dict[str, str]:
+def attributes_of(content: dict[str, str], rows: Iterable[Row]) -> dict[str, str]:
+    """The attributes that the table makes of the content."""
     found: dict[str, str] = {}
     for field, attribute, shaped in rows:
         text = content.get(field, "")

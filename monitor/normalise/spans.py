@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from monitor.model import Attempt, Recorded, Span, SpanEvent, Step, StepEnded, TurnEnded, TurnRef, Usage, ids
 from monitor.model import semconv as s
-from monitor.model.spans import AttributeValue, SpanKind
-from monitor.normalise.span_content import step_content, turn_content
+from monitor.model.spans import SpanKind
+from monitor.normalise.attributes import TURN_TEXTS, Attributes, numbers, provider_name, texts, within_time
+from monitor.normalise.note_spans import NOTE_SPANS, note_span
+from monitor.normalise.span_content import documents, step_content, turn_content
 
-__all__ = ["spans_of"]
+__all__ = ["SPAN_KINDS", "spans_of"]
 
-Attributes = dict[str, AttributeValue]
+SPAN_KINDS = frozenset({"step_ended", "turn_ended"}) | NOTE_SPANS
+"""The kinds of events that can have a span."""
 
-_MAX_INT64 = (1 << 63) - 1
-_MAX_NS = _MAX_INT64
-"""2262-04-11: the last moment that OTLP's readers with signed 64-bit times can hold."""
 _NS_IN_S = 1_000_000_000
 
 
@@ -57,36 +57,7 @@ _TURN_SHAPES = {
     "rag-pipeline": _WORKFLOW,
 }
 
-# Dify's provider, the last part of `org/plugin/name`, where OpenTelemetry has a word of its own for it.
-_PROVIDERS = {
-    "azure_openai": "azure.ai.openai",
-    "bedrock": "aws.bedrock",
-    "gemini": "gcp.gemini",
-    "google": "gcp.gemini",
-    "groqcloud": "groq",
-    "mistralai": "mistral_ai",
-    "moonshot": "moonshot_ai",
-    "vertex_ai": "gcp.vertex_ai",
-    "watsonx": "ibm.watsonx.ai",
-    "x": "x_ai",
-}
-
-# Field of the noun to attribute. A text is left out when empty, a number when None.
-_TURN_TEXTS = (
-    (s.DIFY_TRACE_ID, "turn_id"),
-    (s.DIFY_TENANT_ID, "tenant_id"),
-    (s.DIFY_APP_ID, "app_id"),
-    (s.DIFY_APP_NAME, "app_name"),
-    (s.DIFY_APP_MODE, "mode"),
-    (s.DIFY_INVOKE_FROM, "invoke_from"),
-    (s.DIFY_CONVERSATION_ID, "conversation_id"),
-    (s.GEN_AI_CONVERSATION_ID, "conversation_id"),
-    (s.DIFY_MESSAGE_ID, "message_id"),
-    (s.DIFY_WORKFLOW_RUN_ID, "run_id"),
-    (s.DIFY_WORKFLOW_ID, "workflow_id"),
-    (s.DIFY_WORKFLOW_VERSION, "workflow_version"),
-    (s.USER_ID, "user"),
-)
+# Field of the noun to attribute, as in `attributes.py`.
 _STEP_TEXTS = ((s.DIFY_STEP_STATUS, "status"), (s.GEN_AI_DATA_SOURCE_ID, "dataset_id"))
 _NODE_TEXTS = (
     (s.DIFY_NODE_ID, "node_id"),
@@ -136,7 +107,7 @@ _TURN_TOTAL = _UsageNames(
 
 
 def spans_of(recorded: Recorded, content: dict[str, str]) -> Span | None:
-    """The span of a recorded StepEnded or TurnEnded; None for every other kind of fact.
+    """The span of a recorded fact; None for every kind that is none (docs/explanation/what-leaves.md).
 
     `content` is what may leave of the fact's content. The same fact and content give the same span, whatever the
     revision, so that a repeat can be recognised. Times that no reader could hold are moved into what it can.
@@ -146,14 +117,14 @@ def spans_of(recorded: Recorded, content: dict[str, str]) -> Span | None:
         return _step_span(body.turn, body.step, content)
     if isinstance(body, TurnEnded):
         return _turn_span(body, content)
-    return None
+    return note_span(recorded, content)
 
 
 def _step_span(turn: TurnRef, step: Step, content: dict[str, str]) -> Span:
     trace, root = _turn_ids(turn.turn_id)
     shape = _STEP_SHAPES[step.kind]
     subject = _step_subject(step)
-    start = _time(step.started_at)
+    start = within_time(step.started_at)
     return Span(
         trace_id=trace,
         span_id=ids.span_id(turn.turn_id, step.kind, step.id),
@@ -161,7 +132,7 @@ def _step_span(turn: TurnRef, step: Step, content: dict[str, str]) -> Span:
         name=f"{shape.operation} {subject}".strip() or step.kind,
         kind=shape.kind,
         start_ns=start,
-        end_ns=max(start, _time(step.ended_at)),
+        end_ns=max(start, within_time(step.ended_at)),
         attributes=_step_attributes(turn, step, shape, subject, content),
         error=_error(step.error_type, content) if step.status == "failed" else None,
         events=tuple(map(_attempt, step.attempts)),
@@ -173,7 +144,7 @@ def _turn_span(ended: TurnEnded, content: dict[str, str]) -> Span:
     trace, root = _turn_ids(turn.turn_id)
     shape = _TURN_SHAPES.get(turn.mode) or (_WORKFLOW if turn.run_id else _CHAT)
     subject = turn.app_name if shape.subject else ended.model_name
-    start = _time(ended.started_at)
+    start = within_time(ended.started_at)
     return Span(
         trace_id=trace,
         span_id=root,
@@ -181,7 +152,7 @@ def _turn_span(ended: TurnEnded, content: dict[str, str]) -> Span:
         name=f"{shape.operation} {subject}".strip(),
         kind=shape.kind,
         start_ns=start,
-        end_ns=max(start, _time(ended.ended_at)),
+        end_ns=max(start, within_time(ended.ended_at)),
         attributes=_turn_attributes(ended, shape, content),
         error=_error(ended.error_type, content) if ended.status == "failed" else None,
     )
@@ -211,18 +182,19 @@ def _step_subject(step: Step) -> str:
 
 def _step_attributes(turn: TurnRef, step: Step, shape: _Shape, subject: str, content: dict[str, str]) -> Attributes:
     found = _of_turn(turn, shape, subject)
-    _texts(found, step, _STEP_TEXTS)
-    _numbers(found, step, ((s.DIFY_RETRIEVAL_DOCUMENT_COUNT, "documents"),))
+    texts(found, step, _STEP_TEXTS)
+    numbers(found, step, ((s.DIFY_RETRIEVAL_DOCUMENT_COUNT, "documents"),))
     _of_model(found, step, s.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK)
     _of_tool(found, step)
     _of_node(found, step)
+    _of_outcome(found, step)
     if step.usage is not None:
         _of_usage(found, step.usage, _COUNTED)
     _flags(found, estimated=step.estimated, failed=step.status == "failed", error_type=step.error_type)
-    if step.handled:
-        found[s.DIFY_STEP_HANDLED] = True
+    if step.hits:
+        found[s.GEN_AI_RETRIEVAL_DOCUMENTS] = documents(step.hits)
     if content:
-        found.update(step_content(step.kind, content))
+        found.update(step_content(step.kind, content, step.hits))
         if step.node is not None and step.status == "failed" and content.get("error"):
             found[s.DIFY_NODE_ERROR] = content["error"]
     return found
@@ -232,11 +204,16 @@ def _turn_attributes(ended: TurnEnded, shape: _Shape, content: dict[str, str]) -
     found = _of_turn(ended.turn, shape, ended.turn.app_name)
     found[s.DIFY_TURN_STATUS] = ended.status
     if ended.failed_steps:
-        _numbers(found, ended, ((s.DIFY_TURN_FAILED_STEPS, "failed_steps"),))
+        numbers(found, ended, ((s.DIFY_TURN_FAILED_STEPS, "failed_steps"),))
     is_call = shape in {_CHAT, _COMPLETION}
     _of_model(found, ended, s.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK if is_call else s.DIFY_TURN_TIME_TO_FIRST_TOKEN)
     if ended.usage is not None:
         _of_usage(found, ended.usage, _COUNTED if ended.counts_usage else _TURN_TOTAL)
+    texts(found, ended, ((s.DIFY_TURN_ANNOTATION_ID, "annotation_id"),))
+    if ended.moderated:
+        found[s.DIFY_TURN_MODERATED] = True
+    if ended.tokens_disagree:
+        found[s.DIFY_TURN_TOKENS_DISAGREE] = True
     _flags(found, estimated=ended.estimated, failed=ended.status == "failed", error_type=ended.error_type)
     if content:
         found.update(turn_content(content))
@@ -249,7 +226,7 @@ def _of_turn(turn: TurnRef, shape: _Shape, subject: str) -> Attributes:
         found[s.GEN_AI_OPERATION_NAME] = shape.operation
     if shape.subject and subject:
         found[shape.subject] = subject
-    _texts(found, turn, _TURN_TEXTS)
+    texts(found, turn, TURN_TEXTS)
     return found
 
 
@@ -257,10 +234,9 @@ def _of_model(found: Attributes, noun: Step | TurnEnded, first_token: str) -> No
     if noun.model_name:
         found[s.GEN_AI_REQUEST_MODEL] = noun.model_name
     if noun.model_provider:
-        short = noun.model_provider.rpartition("/")[2] or noun.model_provider
-        found[s.GEN_AI_PROVIDER_NAME] = _PROVIDERS.get(short, short)
+        found[s.GEN_AI_PROVIDER_NAME] = provider_name(noun.model_provider)
     if noun.time_to_first_token_ns is not None:
-        found[first_token] = _time(noun.time_to_first_token_ns) / _NS_IN_S
+        found[first_token] = within_time(noun.time_to_first_token_ns) / _NS_IN_S
 
 
 def _of_tool(found: Attributes, step: Step) -> None:
@@ -270,23 +246,33 @@ def _of_tool(found: Attributes, step: Step) -> None:
     # In OpenTelemetry's words: what the agent's side executes is an extension, what it searches a datastore.
     found[s.GEN_AI_TOOL_TYPE] = "datastore" if tool.provider_type == "dataset-retrieval" else "extension"
     found[s.GEN_AI_TOOL_CALL_ID] = step.id
-    _texts(found, tool, _TOOL_TEXTS)
+    texts(found, tool, _TOOL_TEXTS)
     if not tool.known:
         found[s.DIFY_TOOL_KNOWN] = False
     if tool.calls > 1:
-        _numbers(found, tool, ((s.DIFY_TOOL_CALL_COUNT, "calls"),))
+        numbers(found, tool, ((s.DIFY_TOOL_CALL_COUNT, "calls"),))
 
 
 def _of_node(found: Attributes, step: Step) -> None:
     if step.node is None:
         return
     found[s.DIFY_NODE_EXECUTION_ID] = step.id
-    _texts(found, step.node, _NODE_TEXTS)
-    _numbers(found, step.node, _NODE_NUMBERS)
+    texts(found, step.node, _NODE_TEXTS)
+    numbers(found, step.node, _NODE_NUMBERS)
+
+
+def _of_outcome(found: Attributes, step: Step) -> None:
+    numbers(found, step, ((s.HTTP_RESPONSE_STATUS_CODE, "http_status"),))
+    if step.handled:
+        found[s.DIFY_STEP_HANDLED] = True
+    if step.soft:
+        found[s.DIFY_STEP_SOFT] = True
+    if step.truncated:
+        found[s.DIFY_CONTENT_TRUNCATED] = ",".join(step.truncated)
 
 
 def _of_usage(found: Attributes, usage: Usage, names: _UsageNames) -> None:
-    _numbers(found, usage, names.tokens)
+    numbers(found, usage, names.tokens)
     cost = _money(usage.price)
     if cost is not None and (cost or usage.currency):
         found[names.cost] = cost
@@ -316,26 +302,4 @@ def _error(error_type: str, content: dict[str, str]) -> str:
 
 def _attempt(attempt: Attempt) -> SpanEvent:
     attributes: Attributes = {s.ERROR_TYPE: attempt.error} if attempt.error else {}
-    return SpanEvent(name=s.DIFY_STEP_ATTEMPT, at=_time(attempt.at), attributes=attributes)
-
-
-def _time(ns: int) -> int:
-    return min(max(0, ns), _MAX_NS)
-
-
-def _texts(found: Attributes, noun: Any, table: tuple[tuple[str, str], ...]) -> None:
-    for attribute, field in table:
-        value = getattr(noun, field)
-        if value:
-            found[attribute] = value
-
-
-def _numbers(found: Attributes, noun: Any, table: tuple[tuple[str, str], ...]) -> None:
-    """Whole numbers within 64 bits, others only when finite: the wire has no place for the rest."""
-    for attribute, field in table:
-        value = getattr(noun, field)
-        if isinstance(value, float):
-            if math.isfinite(value):
-                found[attribute] = value
-        elif value is not None:
-            found[attribute] = min(max(-_MAX_INT64, value), _MAX_INT64)
+    return SpanEvent(name=s.DIFY_STEP_ATTEMPT, at=within_time(attempt.at), attributes=attributes)

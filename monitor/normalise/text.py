@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 
-__all__ = ["canonical", "clean", "dumps", "parse", "parse_object", "short", "spelled"]
+__all__ = ["canonical", "clean", "dumps", "parse", "parse_object", "reading", "short", "spelled"]
+
+_Shape = TypeVar("_Shape", bound=msgspec.Struct)
 
 _NAME_CHARS = 255
 
@@ -67,6 +70,21 @@ def parse_object(text: str | None) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def reading(shape: type[_Shape]) -> Callable[[str | None], _Shape]:
+    """A reader of JSON objects of which only a few fields matter, all of type Any: the rest is never built."""
+    decode = msgspec.json.Decoder(shape).decode
+
+    def read(text: str | None) -> _Shape:
+        if not text or text == "{}":
+            return shape()
+        try:
+            return decode(text)
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+            return msgspec.convert(parse_object(text), shape)  # a spelling that only Python's json reads, or no object
+
+    return read
+
+
 def dumps(value: Any) -> str:
     """Compact JSON in UTF-8, clean; the value's own text where it can't be written as JSON."""
     try:
@@ -89,4 +107,6 @@ def canonical(text: str | None) -> str:
 
 def spelled(value: Any, text: str | None) -> str:
     """`canonical` for a text that has been parsed already."""
-    return clean(text) if value is None or isinstance(value, str) else dumps(value)
+    # NaN and 1e400 are read as their own text, which is no JSON string.
+    as_it_is = value is None or (isinstance(value, str) and not (text or "").lstrip().startswith('"'))
+    return clean(text) if as_it_is else dumps(value)

@@ -7,36 +7,21 @@ thought, or the turn's end, comes right after the last tool.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
 
 from monitor.model import Status, Step, Tool
-from monitor.normalise.failure import error_type
+from monitor.normalise.draft import Draft, content_of
+from monitor.normalise.failure import error_type, is_failed_answer
+from monitor.normalise.retrieval import dataset_of_tool
 from monitor.normalise.rows import AgentTool, MessageRow, ThoughtRow
-from monitor.normalise.scrub import scrub
 from monitor.normalise.text import clean, dumps, parse, parse_object
 from monitor.normalise.values import ns, ns_of_us, usage_of
 
-__all__ = ["Draft", "thought_steps"]
+__all__ = ["thought_steps"]
 
-_DATASET = re.compile(r"dataset_([0-9a-f]{8}(?:[_-][0-9a-f]{4}){3}[_-][0-9a-f]{12})", re.IGNORECASE)
-"""A knowledge base is offered to an agent as a tool of this name."""
-_FAILED_OBSERVATION = (
-    "tool invoke error:",
-    "there is not a tool named",
-    "tool parameters validation error:",
-    "unknown error:",
-)
 _TOOL_NAME_CHARS = 200
-
-
-class Draft(msgspec.Struct):
-    """A step on its way to becoming an event, with its content."""
-
-    step: Step
-    content: dict[str, str]
 
 
 class _Call(msgspec.Struct):
@@ -123,7 +108,8 @@ def _model_call(message: MessageRow, row: ThoughtRow, start: int, end: int, *, l
         model_provider=clean(message.model_provider),
         model_name=clean(message.model_id),
     )
-    return Draft(step, _content(output=text, error=error))
+    tokens = step.usage.total_tokens if step.usage is not None else 0
+    return Draft(step, content_of(output=text, error=error), spent=step.usage, counted=tokens)
 
 
 def _tool_calls(
@@ -140,7 +126,8 @@ def _tool_call(
     message: MessageRow, row: ThoughtRow, call: _Call, known: AgentTool | None, at: int, *, provisional: bool
 ) -> Draft:
     status: Status = "unknown" if not call.returned else "failed" if call.error else "succeeded"
-    dataset = _dataset_id(call)
+    provider, kind = call.config.get("tool_provider"), call.config.get("tool_provider_type")
+    dataset = dataset_of_tool(call.name, provider=provider, provider_type=kind)
     step = Step(
         id=f"{message.id}/{row.position}/{call.name}",
         kind="retrieval" if dataset else "tool",
@@ -156,7 +143,7 @@ def _tool_call(
         tool=None if dataset else _tool(call, known),
         dataset_id=dataset,
     )
-    return Draft(step, _content(input=call.arguments, output=call.result, error=call.error))
+    return Draft(step, content_of(input=call.arguments, output=call.result, error=call.error))
 
 
 def _tool(call: _Call, known: AgentTool | None) -> Tool:
@@ -168,17 +155,6 @@ def _tool(call: _Call, known: AgentTool | None) -> Tool:
         known=bool(call.config) or known is not None,
         calls=call.calls,
     )
-
-
-def _dataset_id(call: _Call) -> str:
-    """The knowledge base that the call asked; "" where it is a tool, whatever its name begins with."""
-    named = _DATASET.fullmatch(call.name)
-    if named:
-        return named[1].replace("_", "-")
-    if call.config.get("tool_provider_type") != "dataset-retrieval":
-        return ""
-    provider = call.config.get("tool_provider")
-    return clean(provider) if isinstance(provider, str) and provider else call.name
 
 
 def _calls(row: ThoughtRow) -> list[_Call]:
@@ -205,7 +181,7 @@ def _call(name: str, calls: int, meta: Any, arguments: str, result: str, *, retu
     config = facts.get("tool_config")
     error = facts.get("error")
     text = clean(error) if isinstance(error, str) else dumps(error) if error else ""
-    if not text and not facts and result.startswith(_FAILED_OBSERVATION):
+    if not text and not facts and is_failed_answer(result):
         text = result
     return _Call(
         name=name,
@@ -225,7 +201,3 @@ def _of(value: Any, name: str, text: str | None, *, alone: bool) -> str:
         part = value[name]
         return clean(part) if isinstance(part, str) else dumps(part)
     return clean(text) if alone else ""
-
-
-def _content(**fields: str | None) -> dict[str, str]:
-    return {field: scrub(clean(text)) for field, text in fields.items() if text}

@@ -7,20 +7,22 @@ equal, and the journal drops it. What must never happen is a fact that later row
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from decimal import Decimal
-from typing import Literal
 
 import msgspec
 
-from monitor.model import Event, Step, StepEnded, TurnEnded, TurnRef, TurnStarted, TurnStatus, Usage
+from monitor.model import Event, StepEnded, TurnEnded, TurnRef, TurnStarted
 from monitor.model.ids import step_key, turn_key
-from monitor.normalise.failure import error_type, is_stop
+from monitor.normalise.draft import Draft
+from monitor.normalise.failure import is_stop
 from monitor.normalise.nodes import node_steps, single_step
+from monitor.normalise.retrieval import give_hits, message_resources, message_searches
 from monitor.normalise.rows import Graph, MessageRow, NodeRow, RunRow, TurnRows
 from monitor.normalise.scrub import scrub
-from monitor.normalise.text import canonical, clean, parse_object
-from monitor.normalise.thoughts import Draft, thought_steps
-from monitor.normalise.values import MAX_NS, ns, ns_of_us, usage_of
+from monitor.normalise.soft import NO_SOFT_FAILURES, Soft
+from monitor.normalise.text import canonical, clean
+from monitor.normalise.thoughts import thought_steps
+from monitor.normalise.turn_end import RUN_OVER, Ended, Metadata, end_of, last_us, metadata_of, outcome_of
+from monitor.normalise.values import MAX_NS, ns, ns_of_us
 
 __all__ = ["DATABASE_RANK", "RUN_OVER", "Ended", "ref_of", "run_was_stopped", "single_step_events", "turn_events"]
 
@@ -28,20 +30,9 @@ DATABASE_RANK = 40
 """Ways in by how much they know: database 40, console 30, service 20, push 10; `_OBSERVED` on top for a real end."""
 _OBSERVED = 1
 
-Ended = Literal["no", "final", "abandoned"]
-"""Whether the turn is open, over, or given up."""
-
-_RUN_STATUS: dict[str, TurnStatus] = {
-    "succeeded": "succeeded",
-    "failed": "failed",
-    "stopped": "stopped",
-    "partial-succeeded": "partial",
-}
-RUN_OVER = frozenset(_RUN_STATUS)
-"""The states of a run in which Dify will not change it any more."""
-
 _TRIGGER_DEBUG = {"debugging": "debugger", "rag-pipeline-debugging": "debugger"}
-_MESSAGE_IS_CALL = {"chat", "completion"}
+_MODE_OF_RUN = {"chat": "advanced-chat"}
+_UNKNOWN = "unknown"
 
 
 def run_was_stopped(run: RunRow | None, nodes: Iterable[NodeRow]) -> bool:
@@ -81,6 +72,8 @@ def ref_of(rows: TurnRows, pseudonym: Callable[[str], str]) -> TurnRef:
         workflow_id=run.workflow_id if run else "",
         workflow_version=clean(run.version) if run else "",
         user=pseudonym(user) if user else "",
+        tenant_name=clean((run.tenant_name if run else None) or (message.tenant_name if message else None)),
+        config_hash=clean(rows.config_hash),
     )
 
 
@@ -91,11 +84,18 @@ def _user(message: MessageRow | None, run: RunRow | None) -> str:
     return clean(run.session_id or run.created_by) if run is not None else ""
 
 
+def _user_name(message: MessageRow | None, run: RunRow | None) -> str:
+    return clean((message.user_name if message is not None else None) or (run.user_name if run is not None else None))
+
+
 def _mode(message: MessageRow | None, run: RunRow | None) -> str:
+    """Dify's own word; where the app is gone, what the rows themselves give away."""
     kept = (message.mode if message else None) or (run.mode if run else None)
     if kept:
         return clean(kept)
-    return {"chat": "advanced-chat", "workflow": "workflow"}.get(run.type, clean(run.type)) if run else "unknown"
+    if run is not None:
+        return _MODE_OF_RUN.get(run.type, clean(run.type)) or _UNKNOWN
+    return "advanced-chat" if message is not None and message.run_id else _UNKNOWN
 
 
 def _invoke_from(message: MessageRow | None, run: RunRow | None) -> str:
@@ -104,48 +104,53 @@ def _invoke_from(message: MessageRow | None, run: RunRow | None) -> str:
     return clean(_TRIGGER_DEBUG.get(run.triggered_from, run.triggered_from)) if run is not None else ""
 
 
-def turn_events(ref: TurnRef, rows: TurnRows, ended: Ended) -> list[Event]:
-    """Everything that the rows prove, in the order it happened."""
-    stopped = run_was_stopped(rows.run, rows.nodes)
-    drafts = _drafts(rows, ended, stopped=stopped)
+def turn_events(ref: TurnRef, rows: TurnRows, ended: Ended, soft: Soft = NO_SOFT_FAILURES) -> list[Event]:
+    """Everything that the rows prove, in the order it happened. `soft` says which successes are failures."""
+    stopped, metadata = run_was_stopped(rows.run, rows.nodes), metadata_of(rows.message)
+    drafts = _drafts(ref, rows, metadata, over=ended != "no", stopped=stopped)
+    _mark_soft(drafts, soft)
     asked = _input(rows)
     events = [_started(ref, rows, asked)]
     events.extend(_step_event(ref, draft) for draft in drafts)
     if ended != "no":
-        events.append(_ended(ref, rows, drafts, asked, _outcome(rows, ended, stopped=stopped)))
+        outcome = outcome_of(rows, ended, stopped=stopped)
+        body = end_of(ref, rows, drafts, outcome, metadata)
+        events.append(_ended(body, rows.message, asked, _output(rows), outcome.error))
     return events
 
 
-def _drafts(rows: TurnRows, ended: Ended, *, stopped: bool) -> list[Draft]:
-    over = ended != "no"
-    drafts = node_steps(rows.nodes, rows.graph, stopped=stopped, ended_us=_last_us(rows) if over else None)
+def _drafts(ref: TurnRef, rows: TurnRows, metadata: Metadata, *, over: bool, stopped: bool) -> list[Draft]:
+    drafts = node_steps(rows.nodes, rows.graph, stopped=stopped, ended_us=last_us(rows) if over else None)
     if rows.message is not None and rows.thoughts:
         end = _message_end(rows) if over else None
         drafts += thought_steps(rows.message, rows.thoughts, rows.agent_tools, end)
+    if rows.message is not None and rows.run is None and not rows.message.run_id:
+        left = give_hits(drafts, message_resources(metadata.retriever_resources, rows.resources))
+        drafts += message_searches(rows.message.id, left, ref.started_at) if over else []
     return sorted(drafts, key=lambda draft: (draft.step.ended_at, draft.step.position, draft.step.id))
 
 
-def _last_us(rows: TurnRows) -> int:
-    """The latest time that the turn's rows show."""
-    times = [node.finished_us or node.created_us for node in rows.nodes]
-    times += [thought.created_us for thought in rows.thoughts]
-    if rows.run is not None:
-        times.append(rows.run.finished_us or rows.run.created_us)
-    if rows.message is not None:
-        times.append(rows.message.created_us + ns(rows.message.latency_s) // 1000)
-    return max(times)
+def _mark_soft(drafts: Iterable[Draft], soft: Soft) -> None:
+    """What the configuration's patterns call a failure is one, though Dify and the agent or workflow went on."""
+    for draft in drafts:
+        step = draft.step
+        output = draft.content.get("output", "") if step.status == "succeeded" else ""
+        if output and soft.matches(step.kind, step.name, output):
+            draft.step = msgspec.structs.replace(
+                step, status="failed", handled=True, soft=True, error_type="soft_failure"
+            )
 
 
 def _message_end(rows: TurnRows) -> int:
     """When the message was final: where it has no duration, the latest time that its rows show."""
     message = rows.message
     if message is None or not ns(message.latency_s):
-        return ns_of_us(_last_us(rows))
+        return ns_of_us(last_us(rows))
     return min(ns_of_us(message.created_us) + ns(message.latency_s), MAX_NS)
 
 
 def _started(ref: TurnRef, rows: TurnRows, asked: str) -> Event:
-    content = {"user": _user(rows.message, rows.run), "input": asked}
+    content = {"user": _user(rows.message, rows.run), "user_name": _user_name(rows.message, rows.run), "input": asked}
     return Event(
         key=turn_key(ref.turn_id, "started"),
         rank=DATABASE_RANK,
@@ -192,136 +197,23 @@ def _answer_so_far(rows: TurnRows) -> str:
     return "".join(row.answer or row.thought or "" for row in ordered)
 
 
-class _Outcome(msgspec.Struct):
-    status: TurnStatus
-    error: str
-
-
-def _outcome(rows: TurnRows, ended: Ended, *, stopped: bool) -> _Outcome:
-    message, run = rows.message, rows.run
-    if stopped:
-        return _Outcome("stopped", clean(run.error) if run is not None else "")
-    if message is not None and message.status == "error":
-        return _Outcome("failed", clean(message.error))
-    if run is not None and run.status in RUN_OVER:
-        status = _RUN_STATUS[run.status]
-        return _Outcome(status, clean(run.error) if status == "failed" else "")
-    if ended == "abandoned":
-        return _Outcome("abandoned", "")
-    return _Outcome("succeeded", "")
-
-
-def _ended(ref: TurnRef, rows: TurnRows, drafts: list[Draft], asked: str, outcome: _Outcome) -> Event:
-    duration = _duration(rows)
-    started, finished = _span(ref, rows, drafts, duration)
-    steps = [draft.step for draft in drafts]
-    usage = _usage(rows, steps)
-    message = rows.message
-    # A run's tokens stand on its nodes; a run that has some without them repeats what a tool's own run has counted.
-    counts = rows.run is None and usage is not None and not any(step.usage for step in steps)
-    content = {"input": asked, "output": _output(rows), "error": scrub(outcome.error)}
+def _ended(body: TurnEnded, message: MessageRow | None, asked: str, answered: str, error: str) -> Event:
+    content = {"input": asked, "output": answered, "error": scrub(error)}
     if message is not None and message.prompt:
         content["prompt"] = scrub(canonical(message.prompt))
-    body = TurnEnded(
-        turn=ref,
-        started_at=started,
-        ended_at=finished,
-        status=outcome.status,
-        duration_ns=duration,
-        estimated=duration is None,
-        error_type=error_type(outcome.error) if outcome.status == "failed" else "",
-        usage=usage,
-        counts_usage=counts or (not steps and _is_model_call(ref, message)),
-        model_provider=clean(message.model_provider) if message else "",
-        model_name=clean(message.model_id) if message else "",
-        time_to_first_token_ns=_first_token(message),
-        steps=tuple(step.id for step in steps),
-        failed_steps=sum(step.status == "failed" for step in steps),
-    )
-    observed = outcome.status != "abandoned"
+    observed = body.status != "abandoned"
     return Event(
-        key=turn_key(ref.turn_id, "ended"),
+        key=turn_key(body.turn.turn_id, "ended"),
         rank=DATABASE_RANK + (_OBSERVED if observed else 0),
-        changed_at=finished,
-        occurred_at=finished,
+        changed_at=body.ended_at,
+        occurred_at=body.ended_at,
         body=body,
         content={field: text for field, text in content.items() if text not in {"", '""'}},
     )
 
 
-def _first_token(message: MessageRow | None) -> int | None:
-    if message is None or "time_to_first_token" not in (message.metadata or ""):
-        return None
-    usage = parse_object(message.metadata).get("usage")
-    return (ns(usage.get("time_to_first_token")) or None) if isinstance(usage, dict) else None
-
-
-def _is_model_call(ref: TurnRef, message: MessageRow | None) -> bool:
-    """A chat's or completion's message is one model call, also when it failed and used nothing.
-
-    Not one that was answered from an annotation: no model was asked.
-    """
-    kept = message.metadata if message is not None else None
-    by_hand = bool(kept and "annotation_reply" in kept and parse_object(kept).get("annotation_reply"))
-    return ref.mode in _MESSAGE_IS_CALL and not by_hand
-
-
-def _duration(rows: TurnRows) -> int | None:
-    """What Dify measured: a message's latency, a run's own times. Nothing for errors and turns given up."""
-    message, run = rows.message, rows.run
-    if run is not None:
-        if run.finished_us is None or run.finished_us < run.created_us:
-            return None
-        until = run.finished_us * 1000
-        if message is not None and ns(message.latency_s):
-            until = max(until, message.created_us * 1000 + ns(message.latency_s))
-        return min(until - run.created_us * 1000, MAX_NS)
-    return (ns(message.latency_s) or None) if message is not None else None
-
-
-def _span(ref: TurnRef, rows: TurnRows, drafts: list[Draft], duration: int | None) -> tuple[int, int]:
-    """Start and end of the root: it holds its steps, whatever rounding did to its own times."""
-    base = ns_of_us(rows.run.created_us) if rows.run is not None else ref.started_at
-    ended = base + duration if duration is not None else ns_of_us(_last_us(rows))
-    steps = [draft.step for draft in drafts]
-    started = min([base, *(step.started_at for step in steps)])
-    return started, min(max([started, ended, *(step.ended_at for step in steps)]), MAX_NS)
-
-
-def _usage(rows: TurnRows, steps: list[Step]) -> Usage | None:
-    """Dify's totals for the turn; what its steps add up to where Dify kept none."""
-    message, run = rows.message, rows.run
-    own = None
-    if message is not None:
-        own = usage_of(
-            given=message.input_tokens,
-            produced=message.output_tokens,
-            total=None,
-            price=message.price,
-            currency=message.currency,
-        )
-    if own is None and run is not None:
-        own = usage_of(given=None, produced=None, total=run.total_tokens, price=None, currency=None)
-    return own if own is not None and (run is None or not steps) else _sum(steps) or own
-
-
-def _sum(steps: list[Step]) -> Usage | None:
-    """The steps' usage added up, where all of it is in one currency; by direction where all of it is."""
-    used = [step.usage for step in steps if step.usage is not None]
-    currencies = {usage.currency for usage in used if usage.price != "0"}
-    if not used or len(currencies) > 1:
-        return None
-    split = all(usage.input_tokens is not None and usage.output_tokens is not None for usage in used)
-    return usage_of(
-        given=sum(usage.input_tokens or 0 for usage in used) if split else None,
-        produced=sum(usage.output_tokens or 0 for usage in used) if split else None,
-        total=sum(usage.total_tokens for usage in used),
-        price=sum((Decimal(usage.price) for usage in used), Decimal(0)),
-        currency=next(iter(currencies), used[0].currency),
-    )
-
-
-def single_step_events(ref: TurnRef, row: NodeRow, graph: Graph) -> list[Event]:
-    """The trace of one span of a node that somebody tried out alone; nothing while it runs."""
-    draft = single_step(row, graph)
-    return [_step_event(ref, draft)] if draft is not None else []
+def single_step_events(ref: TurnRef, row: NodeRow, graph: Graph, soft: Soft = NO_SOFT_FAILURES) -> list[Event]:
+    """The trace of a node that somebody tried out alone, an Agent node with its calls; nothing while it runs."""
+    drafts = single_step(row, graph)
+    _mark_soft(drafts, soft)
+    return [_step_event(ref, draft) for draft in drafts]

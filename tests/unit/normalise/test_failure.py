@@ -6,7 +6,14 @@ import re
 
 import pytest
 
-from monitor.normalise.failure import STOP_PATTERN, error_type, is_stop
+from monitor.normalise.failure import (
+    STOP_PATTERN,
+    error_type,
+    http_error_type,
+    is_failed_answer,
+    is_moderation,
+    is_stop,
+)
 
 _TEXTS = {
     "max_iterations": ["Agent failed to complete the task, maximum iteration limit reached"],
@@ -96,3 +103,34 @@ def test_other_words_are_failures(text):
 def test_the_pattern_is_one_that_postgresql_reads_the_same():
     """It is handed to the database as it is, and must not use what only Python's dialect has."""
     assert not re.search(r"\\[a-zA-Z]|\(\?", STOP_PATTERN)
+
+
+@pytest.mark.parametrize(
+    ("status", "meaning"),
+    [(400, "http_4xx"), (401, "auth"), (403, "auth"), (429, "rate_limit"), (504, "timeout"), (502, "http_5xx")],
+)
+def test_an_http_status_means_what_a_text_that_names_it_means(status, meaning):
+    assert http_error_type(status) == error_type(f"Request failed with status code {status}") == meaning
+
+
+@pytest.mark.parametrize(
+    ("answer", "failed"),
+    [
+        ("tool invoke error: x", True),
+        ("Unknown error: x", True),
+        ("Maximum iteration limit (5) reached.", True),
+        ("maximum", False),
+        ("The tool said: tool invoke error: x", False),
+        ("", False),
+    ],
+)
+def test_an_answer_that_begins_with_a_failure_is_one(answer, failed):
+    assert is_failed_answer(answer) == failed
+
+
+@pytest.mark.parametrize(
+    ("text", "moderated"),
+    [("Stopped by output moderation.", True), ("Stopped by user.", False), ("", False), (None, False)],
+)
+def test_moderation_by_its_name(text, moderated):
+    assert is_moderation(text) == moderated

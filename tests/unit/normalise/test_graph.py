@@ -70,3 +70,14 @@ def test_an_agents_tools_by_name():
         }
     )
     assert agent_tools_of(text) == {"query_order": AgentTool("query_order", "shop", "api")}
+
+
+def test_an_agent_nodes_tools_and_model_are_its_parameters():
+    tool = {"type": "workflow", "provider_name": "shop", "tool_name": "query_order", "enabled": True}
+    model = {"provider": "openai", "model": "gpt"}
+    parameters = {"tools": {"type": "constant", "value": [tool, 5]}, "model": {"type": "constant", "value": model}}
+    node = graph_of(_graph({"id": "n", "data": {"type": "agent", "agent_parameters": parameters}}))["n"]
+    assert node.tools == {"query_order": AgentTool("query_order", "shop", "workflow")}
+    assert (node.model_provider, node.model_name) == ("openai", "gpt")
+    odd = _graph({"id": "n", "data": {"type": "agent", "agent_parameters": {"tools": {"value": "x"}, "model": 5}}})
+    assert (graph_of(odd)["n"].tools, graph_of(odd)["n"].model_name) == ({}, "")

@@ -11,11 +11,17 @@ from monitor.model import (
     Alert,
     AlertChanged,
     Body,
+    ConfigChanged,
+    FeedbackGiven,
+    FeedbackWithdrawn,
+    Hit,
+    IndexingChanged,
     Node,
     SourceGap,
     Step,
     StepEnded,
     Tool,
+    TriggerLogged,
     TurnEnded,
     TurnRef,
     Usage,
@@ -36,6 +42,7 @@ from monitor.testing.samples import (
     turn_started,
     usage,
 )
+from tests.unit.noted import NOTES, any_recorded, changed
 
 CHAT = turn_ref(1, mode="chat")
 
@@ -76,6 +83,7 @@ class TestEveryMeasure:
                 retrieval_step(),
             )
         ),
+        *NOTES,
     )
 
     def test_has_exactly_the_labels_of_the_catalogue(self):
@@ -247,6 +255,11 @@ class TestSteps:
     def test_a_search_whose_result_dify_did_not_keep(self):
         assert "dify_retrieval_documents" not in names(of_step(retrieval_step(documents=None)))
 
+    def test_what_a_search_spent_on_models_is_counted(self):
+        """From 1.9.2 on a node may ask a model which knowledge base to search, or filter by one."""
+        seen = of_step(retrieval_step(usage=Usage(input_tokens=3, output_tokens=1, total_tokens=4)))
+        assert sum(value for _, value in found(seen, "dify_tokens_total")) == 4
+
 
 class TestFailures:
     NODE = Node(node_id="n", node_type="x", title="X")
@@ -405,3 +418,134 @@ class TestLabels:
             *of(TurnEnded(turn, 0, 0, "failed")),
         ]:
             assert all(len(value) <= LABEL_CHARS for value in measure.labels.values())
+
+
+class TestFactsBesideTheTurns:
+    @pytest.mark.parametrize(
+        ("body", "labels"),
+        [
+            (changed(FeedbackGiven), {"rating": "dislike", "source": "user"}),
+            (changed(FeedbackGiven, rating="like", given_by="admin"), {"rating": "like", "source": "admin"}),
+            (changed(FeedbackGiven, rating="meh", given_by="robot"), {"rating": "other", "source": "other"}),
+        ],
+    )
+    def test_a_rating_counts_each_time_it_is_given(self, body, labels):
+        """Dify rewrites the row when a rating is changed: that is another rating given."""
+        assert found(of(body), "dify_feedback_total") == [(labels, 1)]
+        assert "dify_feedback_withdrawn_total" not in names(of(body))
+
+    def test_a_rating_taken_back_counts_apart(self):
+        """So that neither metric has two meanings: what is given is never counted down."""
+        assert found(of(changed(FeedbackWithdrawn)), "dify_feedback_withdrawn_total") == [
+            ({"rating": "dislike", "source": "user"}, 1)
+        ]
+
+    def test_ratings_are_there_as_zero_from_the_first_message_on(self):
+        zero = [({"rating": "like", "source": "user"}, 0)]
+        assert found(of(turn_started()), "dify_feedback_total") == zero
+        assert found(of(turn_started(turn_ref(message_id=""))), "dify_feedback_total") == []
+
+    def test_a_change_counts_in_each_part_that_it_touched(self):
+        assert found(of(changed(ConfigChanged)), "dify_config_changes_total") == [
+            ({"what": "model"}, 1),
+            ({"what": "prompt"}, 1),
+        ]
+
+    @pytest.mark.parametrize(
+        ("was", "what", "count"),
+        [("", (), 0), ("before", (), 1), ("before", ("colours",), 1), ("fedcba9876543210", (), 0)],
+        ids=["first sight", "rewritten in place", "a part that is new to us", "published again"],
+    )
+    def test_what_is_a_change(self, was, what, count):
+        """The first sight of a configuration is none, nor is the same one published again."""
+        body = changed(ConfigChanged, was=was, what=what)
+        assert found(of(body), "dify_config_changes_total") == [({"what": "other"}, count)]
+
+    @pytest.mark.parametrize("status", ["succeeded", "failed", "rate_limited"])
+    def test_a_trigger_counts_when_it_is_over(self, status):
+        labels = {"trigger_type": "trigger-webhook", "status": status}
+        assert found(of(changed(TriggerLogged, status=status)), "dify_triggers_total") == [(labels, 1)]
+
+    @pytest.mark.parametrize("status", ["pending", "queued", "running", "paused", "retrying"])
+    def test_a_trigger_under_way_does_not_count(self, status):
+        assert of(changed(TriggerLogged, status=status)) == []
+
+    def test_words_that_dify_may_bring_are_other(self):
+        body = changed(TriggerLogged, status="melted", trigger_type="trigger-moon")
+        labels = {"trigger_type": "other", "status": "other"}
+        assert found(of(body), "dify_triggers_total") == [(labels, 1)]
+
+    def test_a_document_counts_by_dataset_and_has_no_app(self):
+        body = changed(IndexingChanged)
+        [measure] = [each for each in of(body) if each.metric == "dify_indexing_changes_total"]
+        assert measure.labels == {"tenant_id": body.tenant_id, "dataset_id": body.dataset_id, "status": "failed"}
+
+    def test_workspaces_have_names_by_turns_configurations_and_documents(self):
+        for body in (turn_started(turn_ref(tenant_name="Acme")), changed(ConfigChanged), changed(IndexingChanged)):
+            [measure] = [each for each in of(body) if each.metric == "dify_workspace_info"]
+            assert measure.labels["tenant_name"] == "Acme"
+        assert "dify_workspace_info" not in names(of(turn_started()))
+
+    @given(any_recorded)
+    def test_any_fact_can_be_measured_and_stays_within_its_labels(self, fact):
+        known = {each.name: each for each in CATALOGUE}
+        for measure in measures(fact):
+            definition = known[measure.metric]
+            assert set(measure.labels) == set(definition.labels)
+            assert all(measure.labels[name] in values for name, values in definition.closed.items())
+            assert all(len(value) <= LABEL_CHARS for value in measure.labels.values())
+
+
+class TestRemarks:
+    @pytest.mark.parametrize(
+        ("changes", "metric"),
+        [
+            ({"tokens_disagree": True}, "dify_token_mismatch_total"),
+            ({"annotation_id": "a"}, "dify_annotation_replies_total"),
+            ({"moderated": True}, "dify_moderated_turns_total"),
+        ],
+    )
+    def test_what_else_is_to_be_said_of_a_turn(self, changes, metric):
+        """Each is there as 0 before the first one that counts."""
+        assert found(of(turn_ended()), metric) == [({}, 0)]
+        assert found(of(turn_ended(**changes)), metric) == [({}, 1)]
+
+    def test_no_annotation_and_no_moderation_without_a_message(self):
+        seen = names(of(turn_ended(turn_ref(message_id=""))))
+        assert not {"dify_annotation_replies_total", "dify_moderated_turns_total"} & seen
+
+
+class TestInsideAgentNodes:
+    def test_calls_of_an_agent_node_count_as_calls_and_not_as_nodes(self):
+        """Its model and tool calls are steps without a node of their own; the agent node itself is one node."""
+        flow = chatflow_ref()
+        agent = node_step(flow, 1, "agent", kind="agent", model_name="gpt")
+        steps = [agent, llm_step(flow, 2, parent_id=agent.id), tool_step(flow, 3, parent_id=agent.id)]
+        seen = [measure for step in steps for measure in of_step(step, flow)]
+        assert [labels["node_type"] for labels, _ in found(seen, "dify_nodes_total")] == ["agent"]
+        assert len(found(seen, "dify_llm_calls_total")) == 1
+        assert len(found(seen, "dify_tool_calls_total")) == 1
+
+    @pytest.mark.parametrize(("own", "childs"), [(usage(), None), (None, usage())])
+    def test_tokens_count_once_wherever_they_stand(self, own, childs):
+        """At the agent node where its calls have none, else at the calls."""
+        agent = node_step(kind="agent", node_type="agent", model_name="gpt", usage=own)
+        seen = [*of_step(agent), *of_step(llm_step(usage=childs, parent_id=agent.id))]
+        assert sum(value for _, value in found(seen, "dify_tokens_total")) == 75 + 18
+
+
+class TestWhatWentWrong:
+    def test_a_soft_failure_has_a_type_of_its_own(self):
+        """Dify called it a success; nothing else says of which type it was."""
+        seen = of_step(tool_step(status="failed", soft=True, error_type=""))
+        assert found(seen, "dify_failures_total") == [({"component": "tool", "error_type": "soft_failure"}, 1)]
+
+    def test_an_http_node_that_was_refused(self):
+        seen = of_step(http_step(status="failed", error_type="http_5xx", http_status=503))
+        assert found(seen, "dify_failures_total") == [({"component": "node", "error_type": "http_5xx"}, 1)]
+
+    @pytest.mark.parametrize(("datasets", "label"), [(("d", "d"), "d"), (("d", "e"), ""), ((), "")])
+    def test_a_search_is_of_the_knowledge_base_that_all_hits_are_of(self, datasets, label):
+        hits = tuple(Hit(dataset_id=each) for each in datasets)
+        seen = of_step(retrieval_step(dataset_id="", hits=hits))
+        assert found(seen, "dify_retrievals_total") == [({"dataset_id": label}, 1)]

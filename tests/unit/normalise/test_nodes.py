@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from monitor.model import Hit
 from monitor.normalise.nodes import node_steps, single_step
 from monitor.normalise.rows import GraphNode
 from tests.unit.normalise.dify import node, ns, us
@@ -89,18 +90,6 @@ def test_a_nodes_times_are_its_rows(columns, ended, estimated):
     assert (step.started_at, step.ended_at, step.estimated) == (ns(1), ns(ended), estimated)
 
 
-def test_a_node_of_an_iteration_ends_no_later_than_the_next_one_begins():
-    """1.12 writes the ends of an iteration's nodes late, so that they overlap what came after them."""
-    first, second = _inside(2, "iter", 0, at=1, end=9, node_id="a"), _inside(3, "iter", 0, at=2, end=9, predecessor="a")
-    other_pass = _inside(4, "iter", 1, at=5, end=6, predecessor="a")
-    steps = {
-        draft.step.id: draft.step
-        for draft in _drafts(_container(1, "iter", at=0, end=9), first, second, other_pass).values()
-    }
-    assert (steps[first.id].ended_at, steps[first.id].estimated) == (ns(2), True)
-    assert (steps[second.id].ended_at, steps[second.id].estimated) == (ns(9), False)
-
-
 # -- retries
 
 
@@ -132,72 +121,6 @@ def test_retries_that_the_row_remembers():
     ]
     step = _step(node(1, at=5, end=6, process_data=json.dumps({"__dify_retry_history": kept})))
     assert [(attempt.at, attempt.error) for attempt in step.attempts] == [(ns(1), "timeout")]
-
-
-# -- iterations and loops
-
-
-def _container(number, node_id, kind="iteration", at=0.0, end=None, **facts):
-    return node(number, at=at, end=end, node_id=node_id, node_type=kind, metadata=json.dumps(facts))
-
-
-def _inside(number, container, index, kind="iteration", at=1.0, end=2.0, facts=None, **columns):
-    metadata = {f"{kind}_id": container, f"{kind}_index": index, **(facts or {})}
-    return node(number, at=at, end=end, metadata=json.dumps(metadata), **columns)
-
-
-def test_a_containers_nodes_are_its_children():
-    parent, child = _container(1, "iter", end=9), _inside(2, "iter", 3)
-    step = _drafts(parent, child)[child.id].step
-    assert (step.parent_id, step.node.iteration_index) == (parent.id, 3)
-
-
-@pytest.mark.parametrize(
-    "metadata", [None, "null", "{}", '{"iteration_id": null, "loop_id": null}', '{"iteration_id": 5}', "{"]
-)
-def test_a_plain_node_has_no_parent(metadata):
-    assert _step(node(1, at=1, end=2, metadata=metadata)).parent_id == ""
-
-
-def test_a_child_waits_for_its_containers_row_but_not_for_ever():
-    child = _inside(2, "iter", 0)
-    assert _drafts(child) == {}
-    assert _step(child, ended=9).parent_id == ""
-
-
-def test_a_container_that_runs_twice_holds_the_children_of_its_time():
-    first, second = _container(1, "iter", at=0, end=4), _container(2, "iter", at=5, end=9)
-    early, late = _inside(3, "iter", 0, at=1), _inside(4, "iter", 0, at=6)
-    drafts = _drafts(second, first, early, late)
-    assert [drafts[row.id].step.parent_id for row in (early, late)] == [first.id, second.id]
-
-
-def test_loops_of_a_parallel_iteration_are_told_apart_by_its_pass():
-    """They run at the same time under the same node: only the outer index says whose a child is."""
-    outer = _container(1, "iter", at=0)
-    loops = [_container(2 + n, "loop", "loop", at=1 + n / 10, iteration_id="iter", iteration_index=n) for n in range(2)]
-    rows = [
-        _inside(4 + n, "loop", 0, "loop", at=3, facts={"iteration_id": "iter", "iteration_index": n}) for n in range(2)
-    ]
-    drafts = _drafts(outer, *loops, *rows, graph={row.node_id: GraphNode(parent="loop") for row in rows})
-    assert [drafts[row.id].step.parent_id for row in rows] == [loop.id for loop in loops]
-
-
-def test_a_child_does_not_take_the_outer_container_while_the_inner_one_is_not_to_be_seen():
-    outer, child = (
-        _container(1, "iter"),
-        _inside(2, "loop", 0, "loop", facts={"iteration_id": "iter", "iteration_index": 0}),
-    )
-    assert child.id not in _drafts(outer, child)
-    assert _drafts(outer, child, ended=9)[child.id].step.parent_id == outer.id
-
-
-def test_a_thousand_passes_are_told_in_one_go():
-    rows = [
-        _container(1, "iter", end=9_999),
-        *(_inside(2 + n, "iter", n, at=n, end=n + 0.5, predecessor="n0") for n in range(3_000)),
-    ]
-    assert len(_drafts(*rows)) == 3_001
 
 
 # -- kinds
@@ -252,6 +175,96 @@ def test_a_retrieval_has_its_datasets_from_the_definition(outputs, status, docum
     row = node(1, at=1, end=2, node_type="knowledge-retrieval", outputs=outputs, status=status)
     step = _step(row, graph={"n1": GraphNode(datasets=("a", "b"))})
     assert (step.dataset_id, step.documents) == ("a,b", documents)
+
+
+def test_a_retrieval_keeps_its_hits_in_order():
+    """`outputs.result[].metadata` of a retrieval node."""
+    facts = [
+        {"dataset_id": "d", "document_id": "a", "segment_id": "s", "score": 0.9, "position": 1},
+        {"dataset_id": "d", "document_id": "b", "score": "high", "position": -1},
+    ]
+    outputs = json.dumps({"result": [{"metadata": each, "title": "T", "content": "text"} for each in facts]})
+    step = _step(node(1, at=1, end=2, node_type="knowledge-retrieval", outputs=outputs))
+    assert step.hits == (Hit("d", "a", "s", 0.9, 1), Hit("d", "b"))
+    assert (step.dataset_id, step.documents) == ("d", 2)  # the definition is gone: what was found says where
+
+
+def test_many_hits_are_counted_and_the_best_kept():
+    result = [{"metadata": {"segment_id": str(n)}} for n in range(250)]
+    row = node(1, at=1, end=2, node_type="knowledge-retrieval", outputs=json.dumps({"result": result}))
+    step = _step(row)
+    assert (step.documents, len(step.hits), step.hits[-1].segment_id) == (250, 100, "99")
+
+
+# -- HTTP nodes
+
+
+def _http(status="succeeded", error=None, **outputs):
+    return node(1, at=1, end=2, node_type="http-request", status=status, error=error, outputs=json.dumps(outputs))
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error_type"),
+    [
+        (200, "succeeded", ""),
+        (302, "succeeded", ""),
+        (404, "failed", "http_4xx"),
+        (401, "failed", "auth"),
+        (403, "failed", "auth"),
+        (408, "failed", "timeout"),
+        (429, "failed", "rate_limit"),
+        (500, "failed", "http_5xx"),
+        (599, "failed", "http_5xx"),
+    ],
+)
+def test_an_http_node_that_was_refused_failed_whatever_dify_calls_it(code, status, error_type):
+    """Dify: an answer of 400 and above is a success unless the node has retries or an error strategy."""
+    step = _step(_http(status_code=code, body="x"))
+    assert (step.http_status, step.status, step.error_type, step.handled) == (
+        code,
+        status,
+        error_type,
+        status == "failed",
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "code", "handled"),
+    [
+        (_http("failed", "Request failed with status code 503"), 503, False),
+        (_http("exception", "Request failed with status code 404", status_code=404), 404, True),
+        (_http("failed", "timed out"), None, False),
+        (_http(status_code=9000), None, False),
+        (_http(status_code="no number"), None, False),
+        (_http(), None, False),
+    ],
+)
+def test_what_an_http_node_was_answered(row, code, handled):
+    step = _step(row)
+    assert (step.http_status, step.handled) == (code, handled)
+
+
+def test_an_http_nodes_request_is_its_input():
+    process = json.dumps({"request": "GET / HTTP/1.1\r\nX-Api-Key: hunter2xyz\r\n", "more": 1})
+    row = node(1, at=1, end=2, node_type="http-request", inputs="{}", process_data=process, truncated=("process_data",))
+    draft = _drafts(row)[row.id]
+    assert draft.content == {"input": "GET / HTTP/1.1\r\nX-Api-Key: [credential]\r\n", "process": '{"more":1}'}
+    assert draft.step.truncated == ("process", "input")
+
+
+def test_an_http_node_with_inputs_keeps_them():
+    row = node(1, at=1, end=2, node_type="http-request", inputs='{"a": 1}', process_data='{"request": "GET /"}')
+    assert _drafts(row)[row.id].content == {"input": '{"a":1}', "process": '{"request":"GET /"}'}
+
+
+# -- what was cut short
+
+
+def test_shortened_columns_are_named_by_their_content():
+    """1.9 and later move large values to object storage and leave a shortened one in the row."""
+    row = node(1, at=1, end=2, outputs='{"a": "..."}', truncated=("inputs", "outputs", "a column of next year"))
+    assert _step(row).truncated == ("input", "output")
+    assert _step(node(1, at=1, end=2)).truncated == ()
 
 
 # -- tokens and money: at the model call, once
@@ -345,11 +358,4 @@ def test_payloads_have_one_spelling_and_no_credentials():
     ("status", "told"), [("succeeded", True), ("failed", True), ("running", False), ("retry", False)]
 )
 def test_a_node_tried_out_alone(status, told):
-    draft = single_step(node(1, at=1, end=2, status=status, run_id=None), {})
-    assert (draft is not None) == told
-
-
-def test_a_node_of_an_iteration_tried_out_alone_waits_for_no_container():
-    draft = single_step(_inside(1, "iter", 0), {"n1": GraphNode(parent="iter")})
-    assert draft is not None
-    assert draft.step.parent_id == ""
+    assert bool(single_step(node(1, at=1, end=2, status=status, run_id=None), {})) == told

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.normalise.text import canonical, clean, dumps, parse, parse_object, short
+from monitor.normalise.text import canonical, clean, dumps, parse, parse_object, reading, short
 
 _json = st.recursive(
     st.none()
@@ -54,6 +56,7 @@ def test_a_name_has_at_most_255_characters():
         ('{"b": 1, "a": "\\u8ba2\\u5355"}', '{"a":"订单","b":1}'),
         ('{"a": "\\ud83d\\ude00"}', '{"a":"😀"}'),
         ("[1,  2]\n", "[1,2]"),
+        ('"\\u8ba2"', '"订"'),
     ],
 )  # fmt: skip
 def test_the_same_json_has_one_spelling(one, other):
@@ -75,6 +78,8 @@ def test_however_python_wrote_it_its_spelling_is_the_same(value):
     ("text", "spelled"),
     [
         ("plain words", "plain words"),
+        ("NaN", "NaN"),
+        ("1e400", "1e400"),
         ("{broken", "{broken"),
         ('{"id": 123456789012345678901234567890}', '{"id":123456789012345678901234567890}'),
         ('{"a": NaN, "b": 1e400}', '{"a":"NaN","b":"1e400"}'),
@@ -100,3 +105,25 @@ def test_parse_reads_what_pythons_json_writes():
 def test_dumps_never_raises():
     assert dumps(object()).startswith('"<object')
     assert dumps({"b": {2: "\ud800"}}) == '{"b":{"2":"\ufffd"}}'
+
+
+class _Shape(msgspec.Struct):
+    a: Any = None
+    b: Any = "kept"
+
+
+@pytest.mark.parametrize(
+    ("text", "a", "b"),
+    [
+        ('{"a": 1, "b": [2], "more": {"c": 3}}', 1, [2]),
+        ('{"a": "\\ud83d", "n": NaN}', "\ud83d", "kept"),
+        (None, None, "kept"),
+        ("{}", None, "kept"),
+        ("[1]", None, "kept"),
+        ("{", None, "kept"),
+        ("[" * 3000, None, "kept"),
+    ],
+)
+def test_reading_takes_the_fields_that_matter_out_of_any_text(text, a, b):
+    shape = reading(_Shape)(text)
+    assert (shape.a, shape.b) == (a, b)

@@ -1,17 +1,16 @@
-"""One turn's rows to facts: whose it is, how it ended, how long it took, what it used.
+"""One turn's rows to facts: whose it is, what is told of it and when, what was said.
 
 Dify's apps differ. An agent, chat or completion turn is a message; a workflow turn is a run; a chatflow turn is both.
 """
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from monitor.model import StepEnded, TurnEnded, TurnStarted
 from monitor.normalise.rows import GraphNode
-from monitor.normalise.turns import ref_of, run_was_stopped, single_step_events, turn_events
+from monitor.normalise.soft import Soft, SoftFailure
+from monitor.normalise.turns import ref_of, single_step_events, turn_events
 from tests.unit.normalise.dify import MESSAGE, RUN, message, node, ns, run, thought, turn, us
 
 
@@ -38,6 +37,10 @@ def _chatflow(**columns):
 
 def _chat(**columns):
     return message(mode="chat", **columns)
+
+
+def _told(rows):
+    return [event.body.step for event in _events(rows) if isinstance(event.body, StepEnded)]
 
 
 _FAILED = {"status": "failed", "error": "status code: 500"}
@@ -88,11 +91,30 @@ def test_the_user_is_a_pseudonym_in_the_fact_and_true_in_the_content(columns, us
         (turn(run=run(mode=None, type="chat", triggered_from="debugging")), "advanced-chat", "debugger"),
         (turn(run=run(mode=None, triggered_from="schedule")), "workflow", "schedule"),
         (turn(run=run(mode="rag-pipeline", triggered_from="rag-pipeline-debugging")), "rag-pipeline", "debugger"),
+        (
+            turn(run=run(mode=None, type="rag-pipeline", triggered_from="rag-pipeline-run")),
+            "rag-pipeline",
+            "rag-pipeline-run",
+        ),
+        (turn(run=run(mode=None, type="", triggered_from="plugin")), "unknown", "plugin"),
+        (turn(message=message(mode=None, run_id=RUN)), "advanced-chat", "service-api"),  # only chatflows name a run
+        (turn(message=message(mode="a mode of next year")), "a mode of next year", "service-api"),
     ],
 )
 def test_mode_and_way_in_are_difys_own_words(rows, mode, invoke_from):
     ref = _ref(rows)
     assert (ref.mode, ref.invoke_from) == (mode, invoke_from)
+
+
+def test_names_and_the_configuration_stand_on_the_turn():
+    rows = turn(run=run(tenant_name="Shop", user_name="Ann"), config_hash="0123456789abcdef")
+    ref = _ref(rows)
+    assert (ref.tenant_name, ref.config_hash) == ("Shop", "0123456789abcdef")
+    assert _content(rows, TurnStarted)["user_name"] == "Ann"
+    assert "Ann" not in str(ref)
+    chat = turn(message=_chat(tenant_name="Shop", user_name=None))
+    assert _ref(chat).tenant_name == "Shop"
+    assert "user_name" not in _content(chat, TurnStarted)
 
 
 # -- what is told when
@@ -124,175 +146,93 @@ def test_a_better_end_ranks_above_a_given_up_one():
     assert given_up.rank < final.rank
 
 
-# -- how a turn ended
+# -- what the configuration calls a failure
+
+_SOFT = Soft([SoftFailure(pattern='"code":4')])
 
 
-@pytest.mark.parametrize(
-    ("rows", "ended", "status", "error_type"),
-    [
-        (turn(message=_chat(latency_s=1.0)), "final", "succeeded", ""),
-        (turn(message=_chat(status="error", error="status code: 429")), "final", "failed", "rate_limit"),
-        (turn(message=message()), "abandoned", "abandoned", ""),
-        (turn(run=run(0, 1)), "final", "succeeded", ""),
-        (turn(run=run(0, 1, **_FAILED)), "final", "failed", "http_5xx"),
-        (turn(run=run(0, 1, status="partial-succeeded")), "final", "partial", ""),
-        (turn(run=run()), "abandoned", "abandoned", ""),
-        # A chatflow's message repeats the run's error, and may stay open for ever when the client walked away.
-        (turn(message=_chatflow(status="error", error="Run failed: timed out"), run=run(0, 1, **_FAILED)), "final", "failed", "timeout"),
-        (turn(message=_chatflow(), run=run(0, 1)), "abandoned", "succeeded", ""),
-        (turn(message=_chatflow(), run=run(0, 1, **_FAILED)), "abandoned", "failed", "http_5xx"),
-        (turn(message=_chatflow(latency_s=1.0), run=run()), "final", "succeeded", ""),  # the run was never updated
-    ],
-)  # fmt: skip
-def test_how_a_turn_ended(rows, ended, status, error_type):
-    body = _end(rows, ended)
-    assert (body.status, body.error_type) == (status, error_type)
-
-
-_CANCELLED = node(1, 0, 1, status="failed", error="Execution cancelled")
-
-
-@pytest.mark.parametrize(
-    ("of", "nodes", "stopped"),
-    [
-        (run(0, 1, status="stopped", error="Stopped by user."), [], True),
-        (run(0, 1, status="failed", error="Aborted: User requested stop"), [], True),  # 1.9 has this shape too
-        (run(), [_CANCELLED], True),  # 1.12 leaves the run `running` for ever
-        (run(), [node(1, 0, 1, **_FAILED)], False),
-        (run(0, 1), [_CANCELLED], False),
-        (run(0, 1, **_FAILED), [_CANCELLED], False),
-        (None, [], False),
-    ],
-)
-def test_the_shapes_of_a_stop(of, nodes, stopped):
-    assert run_was_stopped(of, nodes) == stopped
-
-
-def test_a_stopped_run_is_no_failure_and_keeps_its_reason():
+def test_a_success_that_a_pattern_knows_is_a_handled_failure():
     rows = turn(
-        message=_chatflow(latency_s=1.0), run=run(0, 1, status="stopped", error="Stopped by user."), nodes=[node(1, 0)]
+        run=run(0, 4),
+        nodes=[
+            node(1, 0, 1, node_type="tool", title="Order", outputs='{"json": [{"code": 404}]}'),
+            node(2, 1, 2, node_type="http-request", outputs='{"status_code": 200, "body": "{\\"code\\":404}"}'),
+            node(3, 2, 3, node_type="answer", outputs='{"answer": {"code": 404}}'),
+            node(4, 3, 4, node_type="tool", outputs='{"code": 404}', **_FAILED),
+        ],
     )
-    body = _end(rows)
-    assert (body.status, body.error_type, body.failed_steps) == ("stopped", "", 0)
-    assert _content(rows)["error"] == "Stopped by user."
-    assert [event.body.step.status for event in _events(rows) if isinstance(event.body, StepEnded)] == ["stopped"]
+    events = turn_events(_ref(rows), rows, "final", _SOFT)
+    steps = [event.body.step for event in events if isinstance(event.body, StepEnded)]
+    assert [(step.status, step.soft, step.handled, step.error_type) for step in steps] == [
+        ("failed", True, True, "soft_failure"),
+        ("failed", True, True, "soft_failure"),
+        ("succeeded", False, False, ""),
+        ("failed", False, False, "http_5xx"),
+    ]
+    assert (events[-1].body.status, events[-1].body.failed_steps) == ("succeeded", 3)
 
 
-# -- how long it took
+def test_an_agents_observation_is_looked_at_too():
+    asked = thought(1, tool="order", observation='{"order": "{\\"code\\":404}"}', answer="x")
+    rows = turn(message=message(latency_s=3.0), thoughts=[asked])
+    (step,) = [
+        event.body.step
+        for event in turn_events(_ref(rows), rows, "final", _SOFT)
+        if isinstance(event.body, StepEnded) and event.body.step.kind == "tool"
+    ]
+    assert (step.status, step.error_type) == ("failed", "soft_failure")
 
 
-@pytest.mark.parametrize(
-    ("rows", "ended", "seconds"),
-    [
-        (turn(message=_chat(latency_s=1.5)), "final", 1.5),
-        (turn(message=_chat(status="error", error="x")), "final", None),  # Dify measures no failed message
-        (turn(message=message(), thoughts=[thought(5)]), "abandoned", None),
-        (turn(run=run(0, 2)), "final", 2),
-        (turn(run=run(0, 2, **_FAILED)), "final", 2),
-        (turn(message=_chatflow(at=0, latency_s=3.0), run=run(0.5, 2)), "final", 2.5),  # run's start to the later end
-        (turn(message=_chatflow(at=0, latency_s=1.0), run=run(0.5, 2)), "final", 1.5),
-        (turn(message=_chatflow(latency_s=1.0), run=run()), "final", None),
-        (turn(run=run(2, 1)), "final", None),
-    ],
-)
-def test_a_duration_is_what_dify_measured_or_none(rows, ended, seconds):
-    """Without one the turn stays out of the histogram of durations."""
-    body = _end(rows, ended)
-    assert body.duration_ns == (None if seconds is None else round(seconds * 1e9))
-    assert body.estimated == (seconds is None)
+# -- modes that nobody has seen yet
 
 
-@pytest.mark.parametrize(
-    ("rows", "start", "end"),
-    [
-        (turn(message=_chat(at=1, latency_s=1.5)), 1, 2.5),
-        (turn(message=_chat(at=1, status="error", error="x")), 1, 1),
-        (
-            turn(message=message(at=1, latency_s=1.0), thoughts=[thought(0.6), thought(2.4, 2)]),
-            0.6,
-            2.4,
-        ),  # the rounding
-        (turn(run=run(1, 2), nodes=[node(1, 0.9, 2.2)]), 0.9, 2.2),
-        (turn(message=_chatflow(at=1, latency_s=4.0), run=run(1), nodes=[_CANCELLED]), 0, 5),
-    ],
-)
-def test_a_turn_holds_its_steps_whatever_rounding_did_to_its_own_times(rows, start, end):
-    body = _end(rows)
-    assert (body.started_at, body.ended_at) == (ns(start), ns(end))
+@pytest.mark.parametrize("mode", ["agent", "agent-chat", "a mode of next year"])
+def test_thoughts_are_steps_in_every_mode(mode):
+    """From 1.16 on there is a second kind of agent app, whose messages have thoughts as well."""
+    asked = thought(
+        1, tool="order", observation='{"order": "ok"}', tool_meta='{"order": {"time_cost": 1}}', total_tokens=15
+    )
+    rows = turn(
+        message=message(mode=mode, latency_s=3.0), thoughts=[asked, thought(2, 2, answer="Done", total_tokens=5)]
+    )
+    assert [step.kind for step in _told(rows)] == ["llm", "tool", "llm"]
+    assert not _end(rows).counts_usage
 
 
-# -- what it used
+def test_a_run_of_an_unknown_kind_has_its_nodes():
+    model = node(2, 0, 1, node_type="llm", metadata='{"total_tokens": 15}')
+    rows = turn(
+        run=run(0, 1, type="datasource", mode="rag-pipeline"), nodes=[node(1, 0, 1, node_type="datasource"), model]
+    )
+    assert [step.kind for step in _told(rows)] == ["node", "llm"]
+    assert _end(rows).usage.total_tokens == 15
 
 
-def _llm(number, **usage):
-    return node(number, 0, 1, node_type="llm", outputs=json.dumps({"usage": usage}))
+# -- paused and resumed
 
 
-_CALL = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "total_price": "0.02", "currency": "USD"}
-_SPENT = {"input_tokens": 10, "output_tokens": 5, "price": "0.02"}
-_THOUGHT = thought(1, answer="x", input_tokens=10, output_tokens=5, total_tokens=15, price="0.02", currency="USD")
+def test_a_paused_run_waits_and_goes_on():
+    """From 1.13 on a run can wait for a person: run and node are `paused`, and on going on the run begins anew."""
+    form = node(2, 1, node_type="human-input", status="paused")
+    paused = turn(run=run(0, status="paused"), nodes=[node(1, 0, 1), form])
+    ref = _ref(paused)
+    assert [
+        event.body.step.node.status for event in turn_events(ref, paused, "no") if isinstance(event.body, StepEnded)
+    ] == ["succeeded"]
+    resumed = turn(
+        run=run(600, 602), nodes=[node(1, 0, 1), node(2, 1, 601, node_type="human-input"), node(3, 601, 602)]
+    )
+    end = turn_events(ref, resumed, "final")[-1].body
+    assert (end.status, len(end.steps), end.started_at, end.ended_at) == ("succeeded", 3, ns(0), ns(602))
 
 
-@pytest.mark.parametrize(
-    ("rows", "ended", "totals", "counts"),
-    [
-        (turn(message=_chat(latency_s=1.0, **_SPENT)), "final", (10, 5, 15, "0.02"), True),
-        (turn(message=_chat(status="error", error="x")), "final", None, True),  # a call all the same
-        # An agent's message repeats its thoughts ...
-        (turn(message=message(latency_s=1.0, **_SPENT), thoughts=[_THOUGHT]), "final", (10, 5, 15, "0.02"), False),
-        # ... unless they kept nothing, and then only the message knows.
-        (turn(message=message(latency_s=1.0, **_SPENT), thoughts=[thought(1)]), "final", (10, 5, 15, "0.02"), True),
-        (turn(message=message(), thoughts=[_THOUGHT]), "abandoned", (10, 5, 15, "0.02"), False),
-        # A chatflow's message, its run and its nodes say the same: counted at the nodes.
-        (turn(message=_chatflow(latency_s=1.0, **_SPENT), run=run(0, 1, total_tokens=15), nodes=[_llm(1, **_CALL)]),
-         "final", (10, 5, 15, "0.02"), False),
-        (turn(message=_chatflow(status="error", error="x"), run=run(0, 1, total_tokens=15, **_FAILED), nodes=[_llm(1, **_CALL)]),
-         "final", (10, 5, 15, "0.02"), False),
-        (turn(run=run(0, 1, total_tokens=0), nodes=[_llm(1, **_CALL), _llm(2, **_CALL)]), "final", (20, 10, 30, "0.04"), False),
-        # A run whose tokens no node has: those of a workflow that a tool called, counted in that one's run.
-        (turn(run=run(0, 1, total_tokens=15), nodes=[node(1, 0, 1, node_type="tool")]), "final", (None, None, 15, "0"), False),
-        # Where the run is kept elsewhere, the message is all there is.
-        (turn(message=_chatflow(latency_s=1.0, **_SPENT)), "final", (10, 5, 15, "0.02"), True),
-        (turn(run=run(0, 1)), "final", None, False),
-    ],
-)  # fmt: skip
-def test_tokens_and_money_are_counted_once(rows, ended, totals, counts):
-    body = _end(rows, ended)
-    usage = body.usage
-    assert (usage and (usage.input_tokens, usage.output_tokens, usage.total_tokens, usage.price)) == totals
-    assert body.counts_usage == counts
-
-
-def test_a_sum_keeps_what_is_not_split():
-    whole = node(2, 0, 1, node_type="llm", metadata='{"total_tokens": 30}')
-    usage = _end(turn(run=run(0, 1), nodes=[_llm(1, **_CALL), whole])).usage
-    assert (usage.input_tokens, usage.output_tokens, usage.total_tokens) == (None, None, 45)
-
-
-def test_currencies_are_never_added_up():
-    nodes = [_llm(1, **_CALL), _llm(2, **{**_CALL, "currency": "RMB"})]
-    assert _end(turn(run=run(0, 1), nodes=nodes)).usage is None
-
-
-@pytest.mark.parametrize(
-    ("metadata", "is_call"),
-    [(None, True), ('{"annotation_reply": null}', True), ('{"annotation_reply": {"id": "x"}}', False)],
-)
-def test_an_answer_from_an_annotation_is_no_model_call(metadata, is_call):
-    assert _end(turn(message=_chat(latency_s=1.0, metadata=metadata))).counts_usage == is_call
-
-
-@pytest.mark.parametrize(
-    ("metadata", "expected"),
-    [
-        (None, None),
-        ('{"usage": null}', None),
-        ('{"usage": {"time_to_first_token": 0.5}}', 500_000_000),
-        ('{"time_to_first_token": 1', None),
-    ],
-)
-def test_the_time_to_the_first_token(metadata, expected):
-    assert _end(turn(message=_chat(latency_s=1.0, metadata=metadata))).time_to_first_token_ns == expected
+def test_a_turn_given_up_that_ends_after_all_is_told_better():
+    rows = turn(run=run(0), nodes=[node(1, 0)])
+    given_up = {event.key: event for event in _events(rows, "abandoned")}
+    finished = turn(run=run(0, 900), nodes=[node(1, 0, 900)])
+    for event in turn_events(_ref(rows), finished, "final")[1:]:
+        assert event.rank > given_up[event.key].rank
+    assert given_up[f"{RUN}:turn:ended"].body.status == "abandoned"
 
 
 # -- what was said
