@@ -19,6 +19,7 @@ from monitor.journal.connections import open_reader, plain_errors
 from monitor.journal.folder import Folder
 from monitor.journal.intake import FIELDS_BITS
 from monitor.journal.layout import check_layout
+from monitor.journal.packing import unpack
 
 __all__ = ["Line", "Selection", "export"]
 
@@ -29,7 +30,7 @@ SELECT seq, leaf, leaf_hash FROM events WHERE seq >= ? AND seq < ? ORDER BY seq
 _NAMED = """
 SELECT seq, leaf, leaf_hash FROM events WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq
 """
-_CONTENT = "SELECT field, salt, value FROM content WHERE id >= ? AND id < ? ORDER BY id"
+_CONTENT = "SELECT field, salt, value, packed FROM content WHERE id >= ? AND id < ? ORDER BY id"
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -136,4 +137,7 @@ def _line(connection: sqlite3.Connection, seq: int, leaf: bytes, leaf_hash: byte
 def _content(connection: sqlite3.Connection, seq: int) -> dict[str, _Value]:
     """By field, the text that is still kept, and its salt."""
     rows = connection.execute(_CONTENT, (seq << FIELDS_BITS, (seq + 1) << FIELDS_BITS))
-    return {field: _Value(salt.hex(), value.decode("utf-8", "replace")) for field, salt, value in rows}
+    return {
+        field: _Value(salt.hex(), unpack(value, packed).decode("utf-8", "replace"))
+        for field, salt, value, packed in rows
+    }

@@ -6,19 +6,29 @@ Ids are Dify's, whole or their beginning. Works on any connection that may read;
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from monitor.errors import JournalDamaged
 from monitor.journal.codec import Leaf, decode_leaves
 from monitor.journal.reading import read_events
 from monitor.journal.statements import as_json, joined_numbers
-from monitor.model import Recorded, StepEnded, TurnEnded, TurnRef, TurnStarted
+from monitor.model import ConfigChanged, ContentDeleted, Recorded, StepEnded, TurnEnded, TurnRef, TurnStarted
 from monitor.model.answers import Match
 from monitor.model.ids import turn_key
-from monitor.model.stored import What
+from monitor.model.stored import NOTE_KINDS, What, noted_turn
 from monitor.model.terms import SHORTEST_PREFIX, matched_by, spellings
 
-__all__ = ["events_named", "events_of_conversation", "find_turns", "turn_events", "turns_of"]
+__all__ = [
+    "configs_of",
+    "deleted_turns",
+    "events_named",
+    "events_of_conversation",
+    "events_of_turn",
+    "find_turns",
+    "notes_of",
+    "turn_events",
+    "turns_of",
+]
 
 _LAST = "\U0010ffff"
 """Sorts after all that follows a prefix."""
@@ -31,9 +41,20 @@ _OF_TURN = """
 SELECT group_concat(seq), CAST(group_concat(leaf) AS BLOB) FROM events
  WHERE key >= ? AND key < ? AND kind IN ('turn_started', 'step_ended', 'turn_ended')
 """
+_NOTES = """
+SELECT group_concat(seq), CAST(group_concat(leaf) AS BLOB) FROM events
+ WHERE key >= ? AND key < ? AND kind IN (SELECT value FROM json_each(?))
+"""
+_DELETED = """
+SELECT group_concat(events.seq), CAST(group_concat(events.leaf) AS BLOB)
+  FROM json_each(?) AS asked
+ CROSS JOIN events ON events.key >= asked.value || ':deleted:' AND events.key < asked.value || ':deleted;'
+ WHERE events.kind = 'content_deleted'
+"""
 _NAMED = "SELECT ref FROM names WHERE name = ? AND what = ? ORDER BY ref"
 _BEGINNING = """
-SELECT DISTINCT ref FROM names WHERE name >= ? AND name < ? AND what = 'turn' ORDER BY name, ref LIMIT ?
+SELECT DISTINCT CASE what WHEN 'turn' THEN ref ELSE name END FROM names
+ WHERE name >= ? AND name < ? AND what IN ('turn', 'note') ORDER BY name, ref LIMIT ?
 """
 _NEXT_KEY = "SELECT key FROM events WHERE key >= ? AND key < ? ORDER BY key LIMIT 1"
 
@@ -72,15 +93,47 @@ def events_named(connection: sqlite3.Connection, turn_id: str, what: What) -> li
     return read_events(connection, _newest(_leaves(connection, _OF_KEYS, (as_json(keys),))), content=True)
 
 
+def notes_of(connection: sqlite3.Connection, turn_id: str) -> list[Recorded]:
+    """Facts beside the turn that are about it, each in its newest revision, with content, by position."""
+    return read_events(connection, _newest(_notes(connection, turn_id)), content=True)
+
+
+def configs_of(connection: sqlite3.Connection, app_id: str) -> list[Recorded]:
+    """What the app was configured to, each in its newest revision, with content, in the order in which it came."""
+    within = _range(f"app:{app_id}:config")
+    found = _leaves(connection, _NOTES, (*within, as_json(["config_changed"])))
+    own = [
+        (seq, leaf) for seq, leaf in found if isinstance(leaf.body, ConfigChanged) and leaf.body.app.app_id == app_id
+    ]
+    changes = read_events(connection, _newest(own), content=True)
+    return sorted(changes, key=lambda recorded: (recorded.event.occurred_at, recorded.seq))
+
+
 def events_of_conversation(connection: sqlite3.Connection, conversation_id: str) -> list[int]:
-    """Positions of all that was recorded of the conversation's turns, alerts and gaps included, in every revision."""
+    """Positions of all that was recorded of the conversation's turns, in every revision.
+
+    That is: their own events, the facts beside them, and the alerts and gaps that name them.
+    """
     found: set[int] = set()
     for turn_id in turns_of(connection, conversation_id):
         named = [*_named(connection, turn_id, "alert"), *_named(connection, turn_id, "gap")]
         found.update(seq for seq, _ in _leaves(connection, _OF_KEYS, (as_json(named),)))
-        own = _leaves(connection, _OF_TURN, _range(turn_id))
-        found.update(seq for seq, leaf in own if (ref := _ref(leaf)) and ref.turn_id == turn_id)
+        found.update(events_of_turn(connection, turn_id))
     return sorted(found)
+
+
+def events_of_turn(connection: sqlite3.Connection, turn_id: str) -> list[int]:
+    """Positions of the turn's own events and of the facts beside it, in every revision, ascending."""
+    own = _leaves(connection, _OF_TURN, _range(turn_id))
+    found = {seq for seq, leaf in own if (ref := _ref(leaf)) and ref.turn_id == turn_id}
+    return sorted(found.union(seq for seq, _ in _notes(connection, turn_id)))
+
+
+def deleted_turns(connection: sqlite3.Connection, turn_ids: Collection[str], source: str) -> set[str]:
+    """Those of the turns of which the source has said that they were deleted in Dify."""
+    found = _leaves(connection, _DELETED, (as_json(turn_ids),))
+    told = (leaf.body for _, leaf in found if leaf.source == source)
+    return {body.turn_id for body in told if isinstance(body, ContentDeleted)} & set(turn_ids)
 
 
 def _matches(connection: sqlite3.Connection, turn_ids: Iterable[str], text: str, *, exact: bool) -> list[Match]:
@@ -115,17 +168,37 @@ def _beginning(connection: sqlite3.Connection, prefix: str, limit: int) -> set[s
 
 
 def _refs(connection: sqlite3.Connection, turn_ids: Iterable[str]) -> list[TurnRef]:
-    """Those of the turns that the journal has. A turn whose start was lost in a gap is told by its other events."""
+    """Those of the turns that the journal has. A turn whose start is not there is told by what else is known of it."""
     asked = set(turn_ids)
     started = as_json(turn_key(turn_id, "started") for turn_id in asked)
     found = {ref.turn_id: ref for _, leaf in _leaves(connection, _OF_KEYS, (started,)) if (ref := _ref(leaf))}
     for turn_id in asked - found.keys():
-        for _, leaf in _leaves(connection, _OF_TURN, _range(turn_id)):
-            ref = _ref(leaf)
-            if ref and ref.turn_id == turn_id:
-                found[turn_id] = ref
-                break
+        ref = _told_otherwise(connection, turn_id)
+        if ref:
+            found[turn_id] = ref
     return [ref for turn_id, ref in found.items() if turn_id in asked]
+
+
+def _told_otherwise(connection: sqlite3.Connection, turn_id: str) -> TurnRef | None:
+    """The turn as its first event tells it, else as the first note about it does."""
+    for _, leaf in _leaves(connection, _OF_TURN, _range(turn_id)):
+        ref = _ref(leaf)
+        if ref and ref.turn_id == turn_id:
+            return ref
+    notes = (noted_turn(leaf.body, leaf.occurred_at) for _, leaf in _notes(connection, turn_id))
+    return next(notes, None)
+
+
+def _notes(connection: sqlite3.Connection, turn_id: str) -> list[tuple[int, Leaf]]:
+    """All revisions of the notes about the turn, by position: those under its keys and those that name it."""
+    kinds = as_json(NOTE_KINDS)
+    found = _leaves(connection, _NOTES, (*_range(turn_id), kinds))
+    named = _named(connection, turn_id, "note")
+    found += _leaves(connection, _OF_KEYS, (as_json(named),)) if named else []
+    own = {
+        seq: leaf for seq, leaf in found if (ref := noted_turn(leaf.body, leaf.occurred_at)) and ref.turn_id == turn_id
+    }
+    return sorted(own.items())
 
 
 def _range(turn_id: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ import msgspec
 from monitor.errors import JournalError
 from monitor.journal.codec import Leaf, decode_leaves, encode_leaf, leaf_hash, new_leaf
 from monitor.journal.commitments import SALT_BYTES, commitment, value_bytes
+from monitor.journal.packing import pack
 from monitor.journal.statements import as_json, insert_many, joined_numbers
 from monitor.model import AlertChanged, Event
 from monitor.model.stored import Named, names_of, same_facts, storable, supersedes
@@ -39,7 +40,7 @@ SELECT group_concat(content.id), json_group_array(content.field), CAST(group_con
  CROSS JOIN content ON content.id BETWEEN wanted.value * 256 AND wanted.value * 256 + 255
 """
 _EVENT = "INSERT INTO events (seq, key, revision, kind, content_bytes, leaf, leaf_hash)"
-_CONTENT = "INSERT INTO content (id, field, salt, value)"
+_CONTENT = "INSERT INTO content (id, field, salt, value, packed)"
 _NAME = "INSERT OR IGNORE INTO names (name, what, ref)"
 
 
@@ -89,7 +90,7 @@ class _Draft:
         self._source, self._recorded_at, self._known = source, recorded_at, known
         self._salts = iter([salts[at : at + SALT_BYTES] for at in range(0, len(salts), SALT_BYTES)])
         self._events: list[tuple[int, str, int, str, int, bytes, bytes]] = []
-        self._content: list[tuple[int, str, bytes, bytes]] = []
+        self._content: list[tuple[int, str, bytes, bytes, int]] = []
         self._names: dict[Named, None] = {}
 
     def add(self, event: Event) -> None:
@@ -143,7 +144,7 @@ class _Draft:
                 continue
             value, salt = value_bytes(text), next(self._salts)
             salts[field], commitments[field] = salt, commitment(salt, field, value)
-            self._content.append((first + len(salts) - 1, field, salt, value))
+            self._content.append((first + len(salts) - 1, field, salt, *pack(value)))
             weight += len(value)
         if len(salts) > 1 << FIELDS_BITS:
             raise JournalError(f"{event.key} has {len(salts)} content fields; an event holds {1 << FIELDS_BITS}")

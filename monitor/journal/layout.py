@@ -16,7 +16,7 @@ __all__ = ["APPLICATION_ID", "LAYOUT", "bring_up", "check_layout"]
 APPLICATION_ID = 0x4D4F4E4A
 """`MONJ`: what makes a database file one of ours."""
 
-LAYOUT = 2
+LAYOUT = 3
 """Version of schema.sql."""
 
 _FIRST = 1

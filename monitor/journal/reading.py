@@ -13,6 +13,7 @@ import msgspec
 from monitor.errors import JournalDamaged
 from monitor.journal.codec import decode_leaves, recorded_of
 from monitor.journal.intake import FIELDS_BITS
+from monitor.journal.packing import unpack
 from monitor.journal.statements import as_json, joined_numbers, numbers
 from monitor.model import Recorded
 from monitor.ports import Batch
@@ -36,8 +37,8 @@ _PRESENT = """
 SELECT group_concat(events.seq) FROM json_each(:seqs) AS wanted CROSS JOIN events ON events.seq = wanted.value
 """
 _CONTENT = """
-SELECT group_concat(content.id), json_group_array(content.field), group_concat(length(content.value)),
-       CAST(group_concat(CAST(content.value AS TEXT), '') AS BLOB)
+SELECT group_concat(content.id), group_concat(content.packed), group_concat(length(content.value)),
+       json_group_array(content.field), CAST(group_concat(CAST(content.value AS TEXT), '') AS BLOB)
   FROM json_each(:seqs) AS wanted
  CROSS JOIN content ON content.id BETWEEN wanted.value * 256 AND wanted.value * 256 + 255
 """
@@ -101,13 +102,13 @@ def read_events(connection: sqlite3.Connection, seqs: Sequence[int], *, content:
 
 def _content(connection: sqlite3.Connection, seqs: str) -> dict[int, dict[str, str]]:
     """By event and field, the content that is still kept."""
-    ids, fields, lengths, values = connection.execute(_CONTENT, {"seqs": seqs}).fetchone()
+    *columns, fields, values = connection.execute(_CONTENT, {"seqs": seqs}).fetchone()
     found: dict[int, dict[str, str]] = {}
-    if ids is None:
-        return found
+    ids, packed, lengths = numbers(columns)
     at = 0
     names = msgspec.json.decode(fields, type=list[str])
-    for content_id, field, length in zip(joined_numbers(ids), names, joined_numbers(lengths), strict=True):
-        found.setdefault(content_id >> FIELDS_BITS, {})[field] = values[at : at + length].decode()
+    for content_id, is_packed, length, field in zip(ids, packed, lengths, names, strict=True):
+        text = unpack(values[at : at + length], is_packed).decode()
+        found.setdefault(content_id >> FIELDS_BITS, {})[field] = text
         at += length
     return found

@@ -1,5 +1,5 @@
--- Layout 2 of the journal (PRAGMA user_version). Run once, in one transaction, on an empty database. An older journal
--- comes to the same by from_1.sql.
+-- Layout 3 of the journal (PRAGMA user_version). Run once, in one transaction, on an empty database. An older journal
+-- comes to the same by from_1.sql and from_2.sql.
 
 -- What must be one number: `next_seq`, the position of the next event. It only grows, so that a position is never
 -- given twice, whatever is deleted.
@@ -24,17 +24,18 @@ CREATE UNIQUE INDEX events_by_key ON events (key, revision);
 CREATE INDEX source_gaps ON events (seq) WHERE kind = 'source_gap';
 
 -- Personal or confidential text, apart so that it can be erased: id = seq * 256 + number of the field within the
--- event. Values are UTF-8 in BLOBs: what the hash in the leaf covers, byte for byte, NUL included. Salt and value go
--- together, so that an erased value can't be guessed from its hash.
+-- event. Values are UTF-8 in BLOBs: what the hash in the leaf covers, byte for byte, NUL included; long ones are packed.
+-- Salt and value go together, so that an erased value can't be guessed from its hash.
 CREATE TABLE content (
-  id    INTEGER PRIMARY KEY,
-  field TEXT NOT NULL,
-  salt  BLOB NOT NULL,
-  value BLOB NOT NULL
+  id     INTEGER PRIMARY KEY,
+  field  TEXT NOT NULL,
+  salt   BLOB NOT NULL,
+  value  BLOB NOT NULL,
+  packed INTEGER NOT NULL DEFAULT 0 -- 1: the value is zlib's form of what the hash covers
 );
 
--- The way from an id to turns (`turn`: ref is the turn's id), or from a turn to what speaks of it (`alert`, `gap`:
--- ref is an event's key). A turn's own id needs no row: its events' keys begin with it.
+-- The way from an id to turns (`turn`: ref is the turn's id), or from a turn to what speaks of it (`alert`, `gap`,
+-- `note`: ref is an event's key). A turn's own id needs no row: its events' keys begin with it.
 CREATE TABLE names (
   name TEXT NOT NULL,
   what TEXT NOT NULL,
@@ -47,6 +48,15 @@ CREATE TABLE sources (
   name         TEXT PRIMARY KEY,
   position     BLOB NOT NULL,
   committed_at INTEGER -- when that was said last (ns since 1970 UTC), to the minute; NULL: before layout 2
+) WITHOUT ROWID;
+
+-- What each source has told so far and must know again, in the source's own words; committed with the events that it
+-- speaks of. Content has no place here, as erasing does not reach it.
+CREATE TABLE memories (
+  source TEXT NOT NULL,
+  key    TEXT NOT NULL,
+  value  BLOB NOT NULL,
+  PRIMARY KEY (source, key)
 ) WITHOUT ROWID;
 
 -- How far each consumer is: everything with seq < position is done.

@@ -1,8 +1,8 @@
 """The journal on SQLite: a folder with one database, one writer, and as many readers as there are threads.
 
-This module holds the transactions; what happens inside them stands in intake, reading, consumers, parked and find.
-The runtime opens it for writing. Beside a running sidecar, commands that only look open it with `read_only`, and those
-that mark or drop parked events with `beside`.
+This module holds the transactions; what happens inside them stands in intake, reading, consumers, memories and parked,
+and what can be asked without one in questions.py. The runtime opens it for writing. Beside a running sidecar, commands
+that only look open it with `read_only`, and those that mark or drop parked events with `beside`.
 """
 
 from __future__ import annotations
@@ -10,22 +10,24 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from monitor.errors import JournalError
-from monitor.journal import consumers, find, parked
+from monitor.journal import consumers, memories, parked
 from monitor.journal.bell import Bell
 from monitor.journal.connections import Readers, Writer, open_beside, open_reader, open_writer
-from monitor.journal.erasure import erase_content
+from monitor.journal.erasure import erase_content, erase_turns
 from monitor.journal.folder import Folder
 from monitor.journal.intake import Entropy, take_in
 from monitor.journal.layout import check_layout
-from monitor.journal.reading import next_batch, present, read_events
+from monitor.journal.questions import Questions
+from monitor.journal.reading import next_batch, read_events
 from monitor.model import Event, Recorded
-from monitor.model.answers import Lag, Match, Rejection, Stats
-from monitor.ports import Appended, Batch, Clock, Projection, RejectedEvent
+from monitor.model.answers import Lag, Stats
+from monitor.ports import Appended, Batch, Clock, Memory, Projection, RejectedEvent
 
 __all__ = ["BATCH_BYTES", "MIN_FREE_BYTES", "SqliteJournal"]
 
@@ -35,8 +37,10 @@ BATCH_BYTES = 4_000_000
 MIN_FREE_BYTES = 64 * 1024**2
 """Room that appends leave on the disk, unless told otherwise."""
 
+_NOTHING: Mapping[str, bytes] = MappingProxyType({})
 
-class SqliteJournal:
+
+class SqliteJournal(Questions):
     """Implements `monitor.ports.Journal`, and answers questions about ids. Safe to share between threads.
 
     Every method may raise Retryable (busy, or the disk fails) and JournalError (closed, damaged); those that write
@@ -55,8 +59,9 @@ class SqliteJournal:
         min_free_bytes: int = MIN_FREE_BYTES,
         entropy: Entropy = os.urandom,
     ) -> None:
+        super().__init__(readers)
         self._owns = writer is not None and not beside
-        self._folder, self._readers, self._writer, self._clock = folder, readers, writer, clock
+        self._folder, self._writer, self._clock = folder, writer, clock
         self._max_bytes, self._min_free_bytes, self._entropy = max_bytes, min_free_bytes, entropy
         self._bell = Bell(self.head)
         with readers.connection() as connection:
@@ -119,22 +124,36 @@ class SqliteJournal:
 
     # Sources
 
-    def append(self, source: str, events: Sequence[Event], position: bytes | None) -> Appended:
-        """Commit events and the source's position together; `position` None leaves it as it is.
+    def append(
+        self,
+        source: str,
+        events: Sequence[Event],
+        position: bytes | None,
+        *,
+        remember: Mapping[str, bytes] = _NOTHING,
+        forget: Collection[str] = (),
+    ) -> Appended:
+        """Commit events, the source's position and what it remembers together; `position` None leaves it as it is.
 
-        Raises JournalFull, before anything is written, where the journal has no room.
+        What is both forgotten and remembered is remembered. Raises JournalFull, before anything is written, where the
+        journal has no room for what is to be kept.
         """
         now_ns = self._clock.now_ns()
-        if events:
-            self._folder.check_room(self._max_bytes, self._min_free_bytes)
-        elif position is None or self._is_said(source, position, now_ns):
+        if not events and self._is_said(source, position, now_ns, remember, forget):
             return Appended()
+        if events or remember:
+            self._folder.check_room(self._max_bytes, self._min_free_bytes)
         with self._writing().transaction() as connection:
             appended, head = take_in(connection, source, events, now_ns, self._entropy)
+            memories.keep(connection, source, remember, forget)
             if position is not None and not consumers.is_said(connection, source, position, now_ns):
                 consumers.set_position(connection, source, position, now_ns)
         self._grown(head)
         return appended
+
+    def memory(self, source: str) -> Memory:
+        """What the source remembers, as it is committed whenever it is asked."""
+        return memories.SourceMemory(self._readers, source)
 
     def position(self, source: str) -> bytes | None:
         """The source's last committed position."""
@@ -269,29 +288,7 @@ class SqliteJournal:
             oldest = read_events(connection, [first], content=False)[0]
         return Stats(self._folder.bytes(), head - first, oldest.recorded_at)
 
-    def events_at(self, seqs: Collection[int], *, content: bool) -> list[Recorded]:
-        """The events at these positions, by position; positions that hold none are passed over."""
-        with self._readers.connection() as connection:
-            return read_events(connection, present(connection, seqs), content=content)
-
     # What consumers gave up on
-
-    def rejected(
-        self, consumer: str | None = None, *, reason: str | None = None, limit: int | None = 1000
-    ) -> list[Rejection]:
-        """What a consumer, or all of them, gave up on, for one reason or any; the latest first, at most `limit`."""
-        with self._readers.connection() as connection:
-            return parked.rejections(connection, consumer, reason, -1 if limit is None else limit)
-
-    def rejected_counts(self) -> dict[tuple[str, str], int]:
-        """How many events are parked, by consumer and reason."""
-        with self._readers.connection() as connection:
-            return parked.rejected_counts(connection)
-
-    def dropped_counts(self) -> dict[tuple[str, str], int]:
-        """How many parked events were ever dropped, by consumer and reason."""
-        with self._readers.connection() as connection:
-            return parked.dropped_counts(connection)
 
     def mark(self, entries: Collection[tuple[str, int]]) -> int:
         """Mark parked events, by consumer and position, for another delivery; how many could be.
@@ -306,36 +303,6 @@ class SqliteJournal:
         with self._operating().transaction() as connection:
             return parked.drop(connection, entries)
 
-    # Ids
-
-    def find(self, term: str, limit: int = 20) -> list[Match]:
-        """Turns that a conversation's, turn's, message's, run's or trace's id leads to, the earliest first.
-
-        Where no id is the term, those that begin with it, from four characters on.
-        """
-        with self._readers.connection() as connection:
-            return find.find_turns(connection, term, limit)
-
-    def turn_events(self, turn_id: str) -> list[Recorded]:
-        """The turn's events by position, each in its newest revision, with content."""
-        with self._readers.connection() as connection:
-            return find.turn_events(connection, turn_id)
-
-    def turns_of(self, conversation_id: str) -> list[str]:
-        """Ids of the conversation's turns in the order in which they began."""
-        with self._readers.connection() as connection:
-            return find.turns_of(connection, conversation_id)
-
-    def alerts_of(self, turn_id: str) -> list[Recorded]:
-        """Changes of alerts that name the turn as evidence, by position."""
-        with self._readers.connection() as connection:
-            return find.events_named(connection, turn_id, "alert")
-
-    def gaps_of(self, turn_id: str) -> list[Recorded]:
-        """What of the turn could not be read, by position."""
-        with self._readers.connection() as connection:
-            return find.events_named(connection, turn_id, "gap")
-
     def erase(self, key: str, fields: Collection[str] | None = None) -> int:
         """Delete content of an event in all its revisions, all fields or those named; how many values went.
 
@@ -345,6 +312,15 @@ class SqliteJournal:
         with writer.transaction() as connection:
             erased = erase_content(connection, key, fields)
         writer.merge()
+        return erased
+
+    def erase_turns(self, turn_ids: Collection[str]) -> int:
+        """As `erase`, for all events of these turns and the facts beside them; how many values went."""
+        writer = self._writing()
+        with writer.transaction() as connection:
+            erased = erase_turns(connection, turn_ids)
+        if erased:
+            writer.merge()
         return erased
 
     def _writing(self) -> Writer:
@@ -362,10 +338,18 @@ class SqliteJournal:
             raise JournalError(f"the journal in {self._folder.path} was opened to read")
         return self._writer
 
-    def _is_said(self, source: str, position: bytes, now_ns: int) -> bool:
+    def _is_said(
+        self,
+        source: str,
+        position: bytes | None,
+        now_ns: int,
+        remember: Mapping[str, bytes],
+        forget: Collection[str],
+    ) -> bool:
         """Whether nothing need be written about a reading that found nothing."""
         with self._readers.connection() as connection:
-            return consumers.is_said(connection, source, position, now_ns)
+            there = position is None or consumers.is_said(connection, source, position, now_ns)
+            return there and memories.is_kept(connection, source, remember, forget)
 
     def _grown(self, head: int) -> None:
         """Tell those who wait of a commit. Commits may be told in another order than they were made."""

@@ -12,13 +12,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Self
 
-from monitor.journal import consumers, parked
+from monitor.journal import consumers, memories, parked
 from monitor.journal.connections import open_reader, plain_errors
 from monitor.journal.folder import Folder
 from monitor.journal.layout import check_layout
 from monitor.journal.reading import read_events
 from monitor.journal.weights import Tell, weigh
-from monitor.model import SourceGap
+from monitor.model import Coverage, SourceGap
 from monitor.model.answers import Backlog, Gaps, Holder, Parked, Reading, Turns, Weighed
 
 __all__ = ["Survey"]
@@ -85,6 +85,10 @@ class Survey:
     def readings(self) -> list[Reading]:
         """The sources, and when each was read last."""
         return [Reading(*row) for row in self._connection.execute("SELECT name, committed_at FROM sources")]
+
+    def coverages(self) -> dict[str, Coverage]:
+        """How much of what Dify holds is here, by source, as each said last; those that never said it are left out."""
+        return memories.coverages(self._connection)
 
     def consumers(self) -> list[str]:
         """Those who have a cursor."""

@@ -27,6 +27,7 @@ _STEP = 5_000
 
 _EVENTS = "SELECT seq, key, kind, content_bytes, leaf FROM events WHERE seq >= ? AND seq < ? ORDER BY seq"
 _CONTENT = "SELECT total(length(value) + length(salt)) FROM content WHERE id >= ? AND id < ?"
+_MEMORY = "SELECT total(length(key) + length(value)) FROM memories"
 
 
 class _Dated(msgspec.Struct):
@@ -101,6 +102,7 @@ def weigh(
         largest=tuple(scales.largest()),
         leaf_bytes=scales.leaf_bytes,
         content_bytes=content_bytes,
+        memory_bytes=int(connection.execute(_MEMORY).fetchone()[0]),
         file_bytes=file_bytes,
         free_bytes=int(pages * connection.execute("PRAGMA page_size").fetchone()[0]),
     )

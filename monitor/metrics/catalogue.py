@@ -17,7 +17,14 @@ from typing import Literal, get_args
 import msgspec
 
 from monitor.model import Status, TurnStatus
-from monitor.normalise.measures import OTHER, PRICE_DECIMALS
+from monitor.normalise.measures import (
+    CONFIG_PARTS,
+    INDEXING,
+    OTHER,
+    PRICE_DECIMALS,
+    RATINGS,
+    TRIGGER_ENDS,
+)
 
 __all__ = [
     "APP_LABELS",
@@ -29,10 +36,12 @@ __all__ = [
 ]
 
 MetricType = Literal["counter", "gauge", "histogram", "info"]
-"""`info`: a gauge of 1 whose labels say something; of several label sets of one app only the newest is shown."""
+"""`info`: a gauge of 1 whose labels say something; of several label sets of one app (or of one workspace, where the
+metric has no `app_id`) only the newest is shown."""
 
 APP_LABELS = ("tenant_id", "app_id")
-"""On every metric about Dify. Names come by join from `dify_app_info`."""
+"""On every metric about an app; what belongs to a workspace has `tenant_id` alone. Names come by join from
+`dify_app_info` and `dify_workspace_info`."""
 
 _NS = 1_000_000_000
 _COARSE_NS = tuple(100_000_000 << power for power in range(13))
@@ -76,6 +85,11 @@ class Definition(msgspec.Struct, frozen=True):
         pairs = zip(self.labels, labels, strict=True)
         return product(*(self.closed.get(name, (value,)) for name, value in pairs))
 
+    @property
+    def owner(self) -> int:
+        """How many labels, from the first one on, say whose series it is: workspace, or workspace and app."""
+        return sum(name in APP_LABELS for name in self.labels)
+
     def upper_bounds(self) -> tuple[float, ...]:
         """The buckets in shown units, +Inf included."""
         return (*(bound / self.scale for bound in self.buckets), math.inf)
@@ -104,6 +118,10 @@ def _seconds(name: str, labels: tuple[str, ...], buckets: tuple[float, ...], hel
 def _by_status(name: str, labels: tuple[str, ...], statuses: tuple[str, ...], help_text: str) -> Definition:
     closed = {"status": statuses}
     return _dify(name, "counter", (*labels, "status"), help_text, closed=closed, zeros=True)
+
+
+def _ratings(name: str, help_text: str) -> Definition:
+    return _dify(name, "counter", ("rating", "source"), help_text, closed={"rating": RATINGS}, zeros=True)
 
 
 CATALOGUE: tuple[Definition, ...] = (
@@ -152,6 +170,37 @@ CATALOGUE: tuple[Definition, ...] = (
         "Failures, handled ones included: a step's once, a turn's only where no step of it failed.",
         closed={"component": _COMPONENTS},
     ),
+    _dify(
+        "dify_token_mismatch_total", "counter", (),
+        "Turns of which Dify's own totals are not what the steps add up to.",
+    ),
+    _dify("dify_annotation_replies_total", "counter", (), "Turns that an annotation answered in the model's place."),
+    _dify(
+        "dify_moderated_turns_total", "counter", (),
+        "Turns that a moderation answered, or of which it replaced the answer.",
+    ),
+    _ratings(
+        "dify_feedback_total",
+        "Ratings given, a changed one once more; `source` is who gave it: an end user, or an admin in Dify's console.",
+    ),
+    _ratings("dify_feedback_withdrawn_total", "Ratings taken back, by what they were."),
+    _dify(
+        "dify_config_changes_total", "counter", ("what",),
+        "What changes of an app's configuration or published workflow touched; one that touches two parts is in both.",
+        closed={"what": CONFIG_PARTS}, zeros=True,
+    ),
+    _by_status(
+        "dify_triggers_total", ("trigger_type",), TRIGGER_ENDS,
+        "Triggers that are over; `rate_limited` never became a run.",
+    ),
+    Definition(
+        "dify_workspace_info", "info", "Name of a workspace, to join with by tenant_id.", ("tenant_id", "tenant_name")
+    ),
+    Definition(
+        "dify_indexing_changes_total", "counter",
+        "Documents whose indexing failed, got stuck or was paused, and `completed` those that came through after that.",
+        ("tenant_id", "dataset_id", "status"), {"status": INDEXING}, zeros=True,
+    ),
 )  # fmt: skip
 """What facts of Dify become, exact over restarts: counted from the journal, never reset."""
 
@@ -167,6 +216,51 @@ OWN_CATALOGUE: tuple[Definition, ...] = (
     ),
     Definition(
         "dify_monitor_source_cursor_age_seconds", "gauge", "How far a source's reading is behind now.", ("source",)
+    ),
+    Definition(
+        "dify_monitor_source_purge_safe_timestamp_seconds", "gauge",
+        "Up to this moment Dify's rows may be deleted without loss (Unix time).", ("source",),
+    ),
+    Definition(
+        "dify_monitor_source_oldest_row_timestamp_seconds", "gauge",
+        "When the oldest row that Dify still holds was created (Unix time).", ("source",),
+    ),
+    Definition(
+        "dify_monitor_source_state", "gauge",
+        "1 for how safe what Dify holds is from its own clean-up (safe, at_risk, overtaken), else 0.",
+        ("source", "state"),
+    ),
+    Definition(
+        "dify_monitor_source_checked_timestamp_seconds", "gauge",
+        "When all that Dify holds was last compared with what is recorded (Unix time).", ("source",),
+    ),
+    Definition(
+        "dify_monitor_source_missing_rows", "gauge", "Rows that Dify holds and the journal lacks now.", ("source",)
+    ),
+    Definition(
+        "dify_monitor_source_external_runs", "gauge",
+        "1 where messages name workflow runs that the database does not hold.", ("source",),
+    ),
+    Definition(
+        "dify_monitor_source_compared_rows_total", "counter",
+        "Rows that were compared by digest; kept in the journal, so a restart does not reset it.", ("source",),
+    ),
+    Definition(
+        "dify_monitor_source_repaired_total", "counter",
+        "Turns that a comparison found missing or changed, and that were read then; kept in the journal, too.",
+        ("source",),
+    ),
+    Definition(
+        "dify_monitor_source_gaps_total", "counter",
+        "Rows and spans of time that could not be read; kept in the journal, too.", ("source",),
+    ),
+    Definition(
+        "dify_monitor_source_deleted_total", "counter",
+        "Recorded turns that Dify no longer holds; kept in the journal, too.", ("source",),
+    ),
+    Definition(
+        "dify_monitor_source_left_out_total", "counter",
+        "Rows that the configuration leaves out; kept in the journal, too.", ("source",),
     ),
     Definition(
         "dify_monitor_sink_events_total", "counter", "Events by what became of them at a sink.", ("sink", "outcome")
@@ -201,12 +295,16 @@ OWN_CATALOGUE: tuple[Definition, ...] = (
     Definition("dify_monitor_journal_bytes", "gauge", "Size of the journal on disk."),
     Definition("dify_monitor_journal_oldest_seconds", "gauge", "Age of the oldest event that the journal keeps."),
     Definition(
+        "dify_monitor_content_erased_total", "counter",
+        "Texts erased because their turn was deleted in Dify (`on_source_delete: erase_content`).", ("source",),
+    ),
+    Definition(
         "dify_monitor_series_folded_total", "counter",
         "Measures that went into an `other` series because their metric was full.", ("metric",),
     ),
 )  # fmt: skip
-"""The sidecar's own health. These begin at 0 with each start: here a reset is the truth. What was dropped is the
-exception, as people drop while no sidecar runs, too."""
+"""The sidecar's own health. These begin at 0 with each start: here a reset is the truth. Exceptions: what was dropped,
+as people drop while no sidecar runs, too; and what a source says of its coverage, which the journal keeps for it."""
 
 
 def reference_markdown() -> str:
@@ -214,7 +312,8 @@ def reference_markdown() -> str:
     return "\n".join(
         (
             "## Dify\n",
-            "Counted from the journal: a restart resets nothing. All have the labels `tenant_id` and `app_id`.\n",
+            "Counted from the journal: a restart resets nothing. All have the label `tenant_id`.",
+            f"All but {_without_app()} have `app_id`.\n",
             *_table(CATALOGUE, hidden=APP_LABELS),
             "\n## The sidecar itself\n",
             "Counted since the start of the process, but for what says otherwise.\n",
@@ -226,6 +325,10 @@ def reference_markdown() -> str:
             "",
         )
     )
+
+
+def _without_app() -> str:
+    return " and ".join(f"`{each.name}`" for each in CATALOGUE if each.owner < len(APP_LABELS))
 
 
 def _table(definitions: Iterable[Definition], hidden: Sequence[str] = ()) -> Iterator[str]:

@@ -22,7 +22,7 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder, gzip_accepted
 from prometheus_client.registry import Collector
 
-from monitor.metrics.catalogue import APP_LABELS, CATALOGUE, Definition
+from monitor.metrics.catalogue import CATALOGUE, Definition
 from monitor.metrics.projection import Exemplar, Labels, Numbers, Snapshot
 from monitor.model.ids import trace_id
 
@@ -93,7 +93,7 @@ def _lines(snapshot: Snapshot, *, openmetrics: bool) -> Iterator[str]:
         if definition.type == "histogram":
             yield from _histogram(definition, series, snapshot.exemplars if openmetrics else {})
         else:
-            shown = _newest(series) if definition.type == "info" else series
+            shown = _newest(definition, series) if definition.type == "info" else series
             yield from _plain(definition, shown)
 
 
@@ -109,11 +109,11 @@ def _plain(definition: Definition, series: Mapping[Labels, Numbers]) -> Iterator
         yield f"{definition.name}{{{_pairs(definition, labels)}}} {_number(definition, series[labels][0])}\n"
 
 
-def _newest(series: Mapping[Labels, Numbers]) -> dict[Labels, Numbers]:
-    """Of several label sets of one app the newest alone, as 1: two would make every join ambiguous."""
+def _newest(definition: Definition, series: Mapping[Labels, Numbers]) -> dict[Labels, Numbers]:
+    """Of several label sets of one app or workspace the newest alone, as 1: two would make every join ambiguous."""
     newest: dict[Labels, Labels] = {}
     for labels in sorted(series, key=lambda each: (series[each][0], each)):
-        newest[labels[: len(APP_LABELS)]] = labels
+        newest[labels[: definition.owner]] = labels
     return dict.fromkeys(newest.values(), (1,))
 
 

@@ -7,7 +7,7 @@ must be asked for (how far consumers lag, how large the journal is) is asked whe
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -16,13 +16,35 @@ from prometheus_client.registry import Collector
 from monitor import __version__
 from monitor.errors import MonitorError
 from monitor.metrics.catalogue import OWN_CATALOGUE, Definition
+from monitor.model import Coverage
 from monitor.model.answers import Lag, Stats
 from monitor.ports import Clock
 
 __all__ = ["SelfMetrics", "WatchedJournal"]
 
 _NS = 1_000_000_000
+_MOMENTS: Mapping[str, Callable[[Coverage], int]] = {
+    "source_purge_safe_timestamp_seconds": lambda said: said.purge_safe_at,
+    "source_oldest_row_timestamp_seconds": lambda said: said.oldest_at,
+    "source_checked_timestamp_seconds": lambda said: said.checked_at,
+}
+"""Left out while they are not known."""
+_NUMBERS: Mapping[str, Callable[[Coverage], int]] = {
+    "source_missing_rows": lambda said: said.missing,
+    "source_external_runs": lambda said: int(said.external_runs),
+}
+_COUNTS: Mapping[str, Callable[[Coverage], int]] = {
+    "source_compared_rows_total": lambda said: said.compared,
+    "source_repaired_total": lambda said: said.repaired,
+    "source_gaps_total": lambda said: said.gaps,
+    "source_deleted_total": lambda said: said.deleted,
+    "source_left_out_total": lambda said: said.left_out,
+}
+_STATES = ("safe", "at_risk", "overtaken")
 _DEFINITIONS = {each.name: each for each in OWN_CATALOGUE}
+
+
+_Family = TypeVar("_Family", CounterMetricFamily, GaugeMetricFamily)
 
 
 class WatchedJournal(Protocol):
@@ -57,6 +79,7 @@ class SelfMetrics:
         self.rule_evaluation_seconds = self._histogram("rule_evaluation_seconds")
         self.rule_errors = self._counter("rule_errors_total")
         self.worker_restarts = self._counter("worker_restarts_total")
+        self.content_erased = self._counter("content_erased_total")
         self.series_folded = self._counter("series_folded_total")
         self.build_info = self._gauge("build_info")
         self.build_info.labels(version).set(1)
@@ -68,6 +91,10 @@ class SelfMetrics:
     def watch_sources(self, ages_s: Callable[[], dict[str, float]]) -> None:
         """From now on ask at each scrape how many seconds each source is behind; what is not known is left out."""
         self.registry.register(_SourceGauges(ages_s))
+
+    def watch_coverage(self, coverages: Callable[[], Mapping[str, Coverage]], sources: Collection[str]) -> None:
+        """From now on ask at each scrape how much of what Dify holds is here. Of other sources nothing is shown."""
+        self.registry.register(_CoverageMetrics(coverages, tuple(sources)))
 
     def _counter(self, name: str) -> Counter:
         definition = _definition(name)
@@ -137,6 +164,36 @@ class _SourceGauges(Collector):
         yield family
 
 
+class _CoverageMetrics(Collector):
+    """What sources said last, as they remember it: it is there again after a restart, counters included."""
+
+    def __init__(self, coverages: Callable[[], Mapping[str, Coverage]], sources: tuple[str, ...]) -> None:
+        self._coverages, self._sources = coverages, sources
+
+    def describe(self) -> Iterator[Metric]:
+        """The names, so that registering asks nothing of the journal."""
+        for name in (*_MOMENTS, *_NUMBERS, "source_state"):
+            yield _gauge_family(name)
+        for name in _COUNTS:
+            yield _counter_family(name)
+
+    def collect(self) -> Iterator[Metric]:
+        """What is known of each source. Where the journal can't answer, nothing."""
+        try:
+            told = self._coverages()
+        except MonitorError:
+            return
+        known = {source: told[source] for source in self._sources if source in told}
+        for name, moment in _MOMENTS.items():
+            seconds = {source: moment(said) / _NS for source, said in known.items() if moment(said)}
+            yield _filled(_gauge_family(name), seconds)
+        for name, number in _NUMBERS.items():
+            yield _filled(_gauge_family(name), {source: number(said) for source, said in known.items()})
+        for name, count in _COUNTS.items():
+            yield _filled(_counter_family(name), {source: count(said) for source, said in known.items()})
+        yield _states(known)
+
+
 def _definition(name: str) -> Definition:
     return _DEFINITIONS[f"dify_monitor_{name}"]
 
@@ -158,6 +215,21 @@ def _lags(lags: Mapping[str, Lag]) -> Iterator[Metric]:
         seconds.add_metric((consumer,), lag.age_ns / _NS)
     yield events
     yield seconds
+
+
+def _filled(family: _Family, values: Mapping[str, float]) -> _Family:
+    """The family with a sample for each source."""
+    for source, value in values.items():
+        family.add_metric((source,), value)
+    return family
+
+
+def _states(known: Mapping[str, Coverage]) -> Metric:
+    family = _gauge_family("source_state")
+    for source, said in known.items():
+        for state in dict.fromkeys((*_STATES, said.state)):
+            family.add_metric((source, state), float(state == said.state))
+    return family
 
 
 def _single(name: str, value: float) -> Metric:

@@ -13,6 +13,7 @@ from monitor.journal import SqliteJournal
 from monitor.metrics.own import SelfMetrics
 from monitor.ports import AdapterConfig, Clock, Notifier, Sink, Source
 from monitor.runtime.courier import Courier
+from monitor.runtime.eraser import Eraser
 from monitor.runtime.evaluator import Evaluator
 from monitor.runtime.poller import Poller
 from monitor.runtime.projector import Projector
@@ -38,6 +39,7 @@ class Crew(msgspec.Struct, frozen=True):
     evaluator: Evaluator
     shippers: tuple[Shipper, ...]
     couriers: tuple[Courier, ...]
+    erasers: tuple[Eraser, ...] = ()
 
     def folding(self) -> tuple[Worker, ...]:
         """Those who fold events, the one who makes new ones of them first; all come before those who deliver."""
@@ -46,6 +48,10 @@ class Crew(msgspec.Struct, frozen=True):
     def delivering(self) -> tuple[Worker, ...]:
         """Those who bring events to somebody."""
         return (*self.shippers, *self.couriers)
+
+    def erasing(self) -> tuple[Worker, ...]:
+        """Those who erase what was deleted in Dify. With `--once` they come last, so that it repeats the same."""
+        return self.erasers
 
 
 @contextmanager
@@ -86,10 +92,12 @@ class _Hiring:
             evaluator=self._evaluator(),
             shippers=self._shippers(),
             couriers=couriers,
+            erasers=self._erasers(),
         )
-        consumers = [worker.name for worker in (*crew.folding(), *crew.delivering())]
+        consumers = [worker.name for worker in (*crew.folding(), *crew.delivering(), *crew.erasing())]
         self._own.watch_journal(self._journal, consumers, self._house.clock)
         self._own.watch_sources(lambda: _ages_s(pollers))
+        self._own.watch_coverage(self._journal.coverages, [source.name for source in self._house.sources])
         return crew
 
     def _pollers(self) -> tuple[Poller, ...]:
@@ -104,6 +112,14 @@ class _Hiring:
                 page_turns=int(getattr(config, "page_turns", _PAGE_TURNS)),
             )
             for source, config in zip(self._house.sources, self._house.configs["sources"], strict=True)
+        )
+
+    def _erasers(self) -> tuple[Eraser, ...]:
+        """One for each source that wants it."""
+        return tuple(
+            Eraser(self._journal, source.name, self._own, structlog.get_logger().bind(source=source.name))
+            for source, config in zip(self._house.sources, self._house.configs["sources"], strict=True)
+            if getattr(config, "on_source_delete", "keep") == "erase_content"
         )
 
     def _projector(self, pollers: tuple[Poller, ...]) -> Projector:

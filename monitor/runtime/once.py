@@ -47,6 +47,7 @@ def run_once(crew: Crew, stop: threading.Event, watch: Watch = nullcontext) -> i
             unread = _all_of(crew, crew.pollers, stop)
         undone = _all_of(crew, crew.folding(), stop)
         undone += _side_by_side(crew, crew.delivering(), stop)
+        undone += _all_of(crew, crew.erasing(), stop)
     _say(crew, unread, undone)
     return NOT_READ if unread else NOT_DELIVERED if undone else DELIVERED
 

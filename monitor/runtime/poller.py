@@ -1,6 +1,7 @@
-"""Reads one source into the journal: a page's events and the position behind them commit together, or not at all.
+"""Reads one source into the journal: a page and the position behind it commit together, or not at all.
 
-The scheduler fires `poll`; everything that can go wrong with a source ends here, in a word for the metrics and a wait.
+A page is its events and what the source wants to remember of them. The scheduler fires `poll`; everything that can go
+wrong with a source ends here, in a word for the metrics and a wait.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from monitor.errors import Auth, JournalFull, MonitorError, Permanent, Retryable
 from monitor.metrics.own import SelfMetrics
-from monitor.ports import Clock, Journal, Page, Source
+from monitor.ports import Appended, Clock, Journal, Page, Source
 from monitor.runtime.backoff import AUTH_RETRY_S, delay_s
 from monitor.runtime.worker import Outcome
 
@@ -63,14 +64,20 @@ class Poller:
         """Read one page."""
         started = self._clock.monotonic()
         try:
-            page = self._source.read(self._journal.position(self._source.name), self._page_turns)
-            appended = self._journal.append(self._source.name, page.events, page.position)
+            page, appended = self._page()
         except MonitorError as exc:
             return self._failed(exc)
         finally:
             self._own.source_poll_seconds.labels(self._source.name).observe(self._clock.monotonic() - started)
         self._own.source_events.labels(self._source.name).inc(appended.new + appended.revised)
         return self._read(page)
+
+    def _page(self) -> tuple[Page, Appended]:
+        """Read, and commit what the page holds, what the source remembers of it, and the position behind it."""
+        name = self._source.name
+        page = self._source.read(self._journal.position(name), self._page_turns, self._journal.memory(name))
+        appended = self._journal.append(name, page.events, page.position, remember=page.remember, forget=page.forget)
+        return page, appended
 
     def _read(self, page: Page) -> Outcome:
         if self._failures:

@@ -112,7 +112,7 @@ class Supervisor:
     def __init__(self, crew: Crew, house: House, stop: threading.Event) -> None:
         self._crew, self._house, self._stop = crew, house, stop
         self._log = structlog.get_logger()
-        workers = (*crew.folding(), *crew.delivering())
+        workers = (*crew.folding(), *crew.delivering(), *crew.erasing())
         self._threads = [
             threading.Thread(target=self._supervise, args=(worker,), name=worker.name, daemon=True)
             for worker in workers

@@ -6,35 +6,44 @@ content is kept as it came, so nothing here is a proof of anything.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Self
 
 import msgspec
 
 from monitor.errors import JournalError
-from monitor.model import Event, Recorded, StepEnded, TurnEnded, TurnRef, TurnStarted, kind_of
-from monitor.model.answers import UNNAMED, Lag, Match, Rejection, Stats
-from monitor.model.stored import Named, What, clean, names_of, same_facts, storable, supersedes
-from monitor.model.terms import SHORTEST_PREFIX, matched_by, spellings
-from monitor.ports import Appended, Batch, Clock, Projection, RejectedEvent
+from monitor.model import (
+    COVERAGE_KEY,
+    Coverage,
+    Event,
+    Recorded,
+    kind_of,
+)
+from monitor.model.answers import UNNAMED, Lag, Rejection, Stats
+from monitor.model.stored import clean, names_of, same_facts, storable, supersedes
+from monitor.ports import Appended, Batch, Clock, Memory, Projection, RejectedEvent
+from monitor.testing.memory import DictMemory
+from monitor.testing.questions import MemoryQuestions, without_content
 
 __all__ = ["MemoryJournal"]
 
 _BATCH_BYTES = 4_000_000
 _LOOK_S = 0.25
+_NOTHING: Mapping[str, bytes] = MappingProxyType({})
 
 
-class MemoryJournal:
+class MemoryJournal(MemoryQuestions):
     """Implements `monitor.ports.Journal`, with the questions and the errors of `monitor.journal.SqliteJournal`."""
 
     def __init__(self, clock: Clock) -> None:
+        super().__init__()
         self._clock = clock
         self._grown = threading.Condition(threading.RLock())
-        self._events: list[Recorded] = []
-        self._newest: dict[str, int] = {}
-        self._names: set[Named] = set()
         self._positions: dict[str, bytes] = {}
+        self._memories: dict[str, DictMemory] = {}
         self._cursors: dict[str, tuple[int, str]] = {}
         self._projections: dict[str, dict[str, bytes]] = {}
         self._rejected: dict[tuple[str, int], Rejection] = {}
@@ -50,13 +59,26 @@ class MemoryJournal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def append(self, source: str, events: Sequence[Event], position: bytes | None) -> Appended:
-        """Take events and the source's position together; `position` None leaves it as it is."""
+    def append(
+        self,
+        source: str,
+        events: Sequence[Event],
+        position: bytes | None,
+        *,
+        remember: Mapping[str, bytes] = _NOTHING,
+        forget: Collection[str] = (),
+    ) -> Appended:
+        """Take events, the source's position and its memory together; `position` None leaves it as it is."""
         with self._grown:
             appended = self._take_in(source, [storable(event) for event in events])
+            self._memories.setdefault(source, DictMemory()).keep(remember, forget)
             if position is not None:
                 self._positions[source] = position
             return appended
+
+    def memory(self, source: str) -> Memory:
+        """What the source remembers."""
+        return self._memories.setdefault(source, DictMemory())
 
     def position(self, source: str) -> bytes | None:
         """The source's last position."""
@@ -91,7 +113,7 @@ class MemoryJournal:
                     room -= _weight(recorded, content=content)
                     if taken and (len(taken) >= limit or room < 0):
                         return Batch(taken, recorded.seq, behind=True)
-                    taken.append(recorded if content else _without_content(recorded))
+                    taken.append(recorded if content else without_content(recorded))
             return Batch(taken, len(self._events), behind=False)
 
     def cursor(self, consumer: str) -> tuple[int, str]:
@@ -174,11 +196,6 @@ class MemoryJournal:
         size = sum(_weight(recorded, content=True) for recorded in self._events)
         return Stats(size, self.head(), self._events[0].recorded_at if self._events else None)
 
-    def events_at(self, seqs: Collection[int], *, content: bool) -> list[Recorded]:
-        """The events at these positions, by position; positions that hold none are passed over."""
-        there = [self._events[seq] for seq in sorted(set(seqs)) if 0 <= seq < self.head()]
-        return there if content else [_without_content(recorded) for recorded in there]
-
     def rejected(
         self, consumer: str | None = None, *, reason: str | None = None, limit: int | None = 1000
     ) -> list[Rejection]:
@@ -218,35 +235,15 @@ class MemoryJournal:
                 self._dropped[entry.consumer, entry.reason] = self._dropped.get((entry.consumer, entry.reason), 0) + 1
             return len(gone)
 
-    def find(self, term: str, limit: int = 20) -> list[Match]:
-        """Turns that an id leads to, or the beginning of one, the earliest first."""
-        refs = self._refs()
-        for exact in (True, False):
-            for text in spellings(term):
-                if not exact and len(text) < SHORTEST_PREFIX:
-                    continue
-                pairs = ((ref, matched_by(ref, text, exact=exact)) for ref in refs if self._is_named(ref, text))
-                found = [Match(ref, *how) for ref, how in pairs if how is not None]
-                if found:
-                    return found[:limit]
-        return []
-
-    def turn_events(self, turn_id: str) -> list[Recorded]:
-        """The turn's events by position, each in its newest revision."""
-        own = (self._events[seq] for seq in sorted(self._newest.values()))
-        return [recorded for recorded in own if (ref := _ref(recorded)) and ref.turn_id == turn_id]
-
-    def turns_of(self, conversation_id: str) -> list[str]:
-        """Ids of the conversation's turns in the order in which they began."""
-        return [ref.turn_id for ref in self._refs() if ref.conversation_id == conversation_id]
-
-    def alerts_of(self, turn_id: str) -> list[Recorded]:
-        """Changes of alerts that name the turn as evidence, by position."""
-        return self._named(turn_id, "alert")
-
-    def gaps_of(self, turn_id: str) -> list[Recorded]:
-        """What of the turn could not be read, by position."""
-        return self._named(turn_id, "gap")
+    def coverages(self) -> dict[str, Coverage]:
+        """How much of what Dify holds is here, by source, as each said last; those that never said it are left out."""
+        found: dict[str, Coverage] = {}
+        for source, memory in self._memories.items():
+            said = memory.get([COVERAGE_KEY]).get(COVERAGE_KEY)
+            if said is not None:
+                with contextlib.suppress(msgspec.DecodeError):
+                    found[source] = msgspec.json.decode(said, type=Coverage)
+        return found
 
     def erase(self, key: str, fields: Collection[str] | None = None) -> int:
         """Forget content of an event in all its revisions, all fields or those named; how many values went."""
@@ -260,6 +257,11 @@ class MemoryJournal:
                 gone += len(going)
                 self._events[seq] = _without(recorded, going)
             return gone
+
+    def erase_turns(self, turn_ids: Collection[str]) -> int:
+        """As `erase`, for all events of these turns and the facts beside them; how many values went."""
+        of_turns = [each for turn_id in turn_ids for each in (*self.turn_events(turn_id), *self.notes_of(turn_id))]
+        return sum(self.erase(recorded.event.key) for recorded in of_turns)
 
     def _take_in(self, source: str, events: Iterable[Event]) -> Appended:
         """Append what is news."""
@@ -313,38 +315,11 @@ class MemoryJournal:
             consumer, event.seq, clean(event.reason), clean(event.detail), attempts, self._clock.now_ns()
         )
 
-    def _refs(self) -> list[TurnRef]:
-        """All turns, the earliest first; told by their newest start, else by their first event."""
-        found: dict[str, TurnRef] = {}
-        for recorded in self._events:
-            ref = _ref(recorded)
-            if ref and (ref.turn_id not in found or isinstance(recorded.event.body, TurnStarted)):
-                found[ref.turn_id] = ref
-        return sorted(found.values(), key=lambda ref: (ref.started_at, ref.turn_id))
-
-    def _is_named(self, ref: TurnRef, text: str) -> bool:
-        """Whether the turn's own id, or a name that leads to the turn, begins with the text."""
-        names: Mapping[str, None] = {
-            name: None for name, what, to in self._names if (what, to) == ("turn", ref.turn_id)
-        }
-        return any(name.startswith(text) for name in (ref.turn_id, *names))
-
-    def _named(self, turn_id: str, what: What) -> list[Recorded]:
-        """Events that speak of the turn, each in its newest revision."""
-        seqs = sorted(self._newest[key] for name, kind, key in self._names if (name, kind) == (turn_id, what))
-        return [self._events[seq] for seq in seqs]
-
 
 def _weight(recorded: Recorded, *, content: bool) -> int:
     """About what the event would take on disk."""
     texts = sum(len(text.encode()) for text in recorded.event.content.values()) if content else 0
     return len(msgspec.json.encode(recorded.event.body)) + len(recorded.event.key) + texts
-
-
-def _without_content(recorded: Recorded) -> Recorded:
-    """The event for a consumer that did not ask for content, and is told nothing of erasure."""
-    bare = msgspec.structs.replace(recorded.event, content={})
-    return msgspec.structs.replace(recorded, event=bare, erased=())
 
 
 def _without(recorded: Recorded, fields: Collection[str]) -> Recorded:
@@ -354,9 +329,3 @@ def _without(recorded: Recorded, fields: Collection[str]) -> Recorded:
     return msgspec.structs.replace(
         recorded, event=msgspec.structs.replace(recorded.event, content=content), erased=erased
     )
-
-
-def _ref(recorded: Recorded) -> TurnRef | None:
-    """Whose turn the event is of."""
-    body = recorded.event.body
-    return body.turn if isinstance(body, TurnStarted | StepEnded | TurnEnded) else None

@@ -11,15 +11,29 @@ from typing import Any, get_args
 from hypothesis import strategies as st
 
 from monitor.model import (
+    AnnotationMade,
+    AnnotationRemoved,
+    AppRef,
     Attempt,
+    Body,
+    ConfigChanged,
+    ContentDeleted,
+    CoverageChanged,
     Event,
+    FeedbackGiven,
+    FeedbackWithdrawn,
+    FormChanged,
+    Hit,
+    IndexingChanged,
     Node,
     Recorded,
+    SourceGap,
     Status,
     Step,
     StepEnded,
     StepKind,
     Tool,
+    TriggerLogged,
     TurnEnded,
     TurnRef,
     TurnStarted,
@@ -31,6 +45,8 @@ __all__ = [
     "contents",
     "events",
     "json_texts",
+    "notes",
+    "recorded_notes",
     "recordeds",
     "steps",
     "texts",
@@ -87,7 +103,11 @@ turn_refs = st.builds(
     workflow_id=texts,
     workflow_version=texts,
     user=texts,
+    tenant_name=texts,
+    config_hash=texts,
 )
+
+_apps = st.builds(AppRef, tenant_id=_ids, app_id=_ids, app_name=texts, mode=st.sampled_from(_MODES), tenant_name=texts)
 
 usages = st.builds(
     Usage,
@@ -137,6 +157,20 @@ steps = st.builds(
     tool=st.none() | _tools,
     dataset_id=texts,
     documents=_counts,
+    hits=st.lists(
+        st.builds(
+            Hit,
+            dataset_id=_ids,
+            document_id=_ids,
+            segment_id=_ids,
+            score=_floats,
+            position=st.integers(-1, 2**64 - 1),
+        ),
+        max_size=3,
+    ).map(tuple),
+    http_status=_counts,
+    soft=st.booleans(),
+    truncated=st.lists(st.sampled_from(_FIELDS), max_size=2).map(tuple),
     node=st.none() | _nodes,
     attempts=st.lists(st.builds(Attempt, at=times, error=texts), max_size=3).map(tuple),
 )
@@ -157,30 +191,107 @@ turns_ended = st.builds(
     time_to_first_token_ns=st.none() | times,
     steps=st.lists(_ids, max_size=3).map(tuple),
     failed_steps=st.integers(0, 2**64),
+    annotation_id=_ids,
+    moderated=st.booleans(),
+    tokens_disagree=st.booleans(),
 )
+
+notes = st.one_of(
+    st.builds(FeedbackGiven, turn=turn_refs, feedback_id=_ids, rating=texts, given_by=texts, user=texts, was=texts),
+    st.builds(FeedbackWithdrawn, turn=turn_refs, feedback_id=_ids, rating=texts, given_by=texts),
+    st.builds(
+        AnnotationMade, app=_apps, annotation_id=_ids, message_id=_ids, turn_id=_ids, user=texts, changed=st.booleans()
+    ),
+    st.builds(AnnotationRemoved, app=_apps, annotation_id=_ids, turn_id=_ids),
+    st.builds(
+        ConfigChanged,
+        app=_apps,
+        config_id=_ids,
+        hash=texts,
+        was=texts,
+        what=st.lists(texts, max_size=3).map(tuple),
+        version=texts,
+        model_provider=texts,
+        model_name=texts,
+        user=texts,
+    ),
+    st.builds(ContentDeleted, turn_id=_ids, tenant_id=_ids, app_id=_ids, conversation_id=_ids, how=texts),
+    st.builds(
+        TriggerLogged,
+        app=_apps,
+        trigger_id=_ids,
+        trigger_type=texts,
+        status=texts,
+        turn_id=_ids,
+        workflow_id=_ids,
+        error_type=texts,
+        retries=st.integers(-1, 2**64 - 1),
+    ),
+    st.builds(
+        FormChanged,
+        app=_apps,
+        form_id=_ids,
+        turn_id=_ids,
+        node_id=texts,
+        status=texts,
+        action=texts,
+        user=texts,
+        expires_at=times,
+    ),
+    st.builds(
+        IndexingChanged,
+        tenant_id=_ids,
+        dataset_id=_ids,
+        document_id=_ids,
+        status=texts,
+        stage=texts,
+        since=times,
+        error_type=texts,
+        tenant_name=texts,
+        dataset_name=texts,
+    ),
+    st.builds(CoverageChanged, source=texts, state=texts, purge_safe_at=times, oldest_at=times, retention_ns=times),
+)
+"""Facts beside the turns, plausible or not."""
+
+_gaps = st.builds(SourceGap, what=texts, reason=texts, turn_id=_ids, app_id=_ids, since=times, until=times)
 
 _bodies = st.one_of(
-    st.builds(TurnStarted, turn=turn_refs), st.builds(StepEnded, turn=turn_refs, step=steps), turns_ended
+    st.builds(TurnStarted, turn=turn_refs),
+    st.builds(StepEnded, turn=turn_refs, step=steps),
+    turns_ended,
 )
 
-events = st.builds(
-    Event,
-    key=texts,
-    rank=st.integers(0, 100),
-    changed_at=times,
-    occurred_at=times,
-    body=_bodies,
-    content=contents,
-)
+
+def _events(bodies: st.SearchStrategy[Body]) -> st.SearchStrategy[Event]:
+    return st.builds(
+        Event,
+        key=texts,
+        rank=st.integers(0, 100),
+        changed_at=times,
+        occurred_at=times,
+        body=bodies,
+        content=contents,
+    )
+
+
+def _recorded(of: st.SearchStrategy[Event]) -> st.SearchStrategy[Recorded]:
+    return st.builds(
+        Recorded,
+        seq=st.integers(0, 2**62),
+        revision=st.integers(0, 5),
+        source=texts,
+        recorded_at=times,
+        event=of,
+        erased=st.lists(st.sampled_from(_FIELDS), max_size=2).map(tuple),
+    )
+
+
+events = _events(_bodies)
 """Starts, steps and ends of turns with any content."""
 
-recordeds = st.builds(
-    Recorded,
-    seq=st.integers(0, 2**62),
-    revision=st.integers(0, 5),
-    source=texts,
-    recorded_at=times,
-    event=events,
-    erased=st.lists(st.sampled_from(_FIELDS), max_size=2).map(tuple),
-)
+recordeds = _recorded(events)
 """The same as the journal hands it on."""
+
+recorded_notes = _recorded(_events(st.one_of(notes, _gaps)))
+"""Facts beside the turns, and gaps, as the journal hands them on."""

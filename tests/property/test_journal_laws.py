@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from monitor.journal import SqliteJournal
-from monitor.model import AlertChanged, Event, Recorded, SourceGap, StepEnded, TurnEnded, TurnStarted
+from monitor.model import Body, Event, Recorded, SourceGap, TurnStarted, kind_of
 from monitor.model.stored import canonical, storable
 from monitor.ports import Appended, Projection, RejectedEvent
 from monitor.testing.journal import MemoryJournal
@@ -42,6 +42,10 @@ EVENTS = st.builds(
     content=st.dictionaries(st.sampled_from(FIELDS), st.sampled_from(["", "1", "2"])),
 )
 PAGES = st.lists(EVENTS, max_size=5)
+NOTES = ("k", "m/1", "m/2", "n")
+REMEMBERED = st.dictionaries(st.sampled_from(NOTES), st.binary(max_size=3), max_size=3)
+FORGOTTEN = st.lists(st.sampled_from(NOTES), max_size=2)
+SOURCES = ("dify", "push")
 CONSUMERS = st.sampled_from(["one", "two"])
 WANTED = st.sampled_from([KINDS, ("source_gap",)])
 LIMITS = st.integers(1, 4)
@@ -90,6 +94,7 @@ class Expected:
         self.log: list[Recorded] = []
         self.erased: dict[str, set[str]] = {}
         self.positions: dict[str, bytes] = {}
+        self.memories: dict[str, dict[str, bytes]] = {source: {} for source in SOURCES}
         self.cursors: dict[str, tuple[int, str]] = {}
         self.counts: dict[str, bytes] = {}
         self.rejected: dict[tuple[str, int], int] = {}
@@ -113,6 +118,10 @@ class Expected:
         if position is not None:
             self.positions[source] = position
         return Appended(outcome.count("new"), outcome.count("revised"), outcome.count("known"))
+
+    def keep(self, source: str, remember: dict[str, bytes], forget: list[str]) -> None:
+        kept = {key: value for key, value in self.memories[source].items() if key not in forget}
+        self.memories[source] = kept | remember
 
     def _take(self, source: str, event: Event, at: int) -> str:
         gone = self.erased.get(event.key, set())
@@ -168,18 +177,27 @@ class JournalLaws(RuleBasedStateMachine):
     def start(self, page) -> None:
         self.append("dify", page, b"first")
 
-    @rule(source=st.sampled_from(["dify", "push"]), page=PAGES, position=st.none() | st.binary(max_size=2))
-    def append(self, source, page, position) -> None:
+    @rule(
+        source=st.sampled_from(SOURCES),
+        page=PAGES,
+        position=st.none() | st.binary(max_size=2),
+        remember=REMEMBERED,
+        forget=FORGOTTEN,
+    )
+    def append(self, source, page, position, remember=None, forget=()) -> None:
+        """With events or without, each with a memory or without."""
         self.clock.ns += 1
-        told = self.journal.append(source, page, position)
+        told = self.journal.append(source, page, position, remember=remember or {}, forget=forget)
         assert told == self.expected.append(source, page, position, self.clock.ns)
+        self.expected.keep(source, remember or {}, forget)
 
-    @rule(page=PAGES)
-    def append_twice(self, page) -> None:
+    @rule(page=PAGES, remember=REMEMBERED, forget=FORGOTTEN)
+    def append_twice(self, page, remember, forget) -> None:
         """An answer that got lost: the source reads the same page again, and nothing comes of it."""
         page = list({event.key: event for event in page}.values())
-        self.append("dify", page, b"once")
-        assert self.journal.append("dify", page, b"once") == Appended(known=len(page))
+        self.append("dify", page, b"once", remember, forget)
+        again = self.journal.append("dify", page, b"once", remember=remember, forget=forget)
+        assert again == Appended(known=len(page))
 
     @rule(
         consumer=CONSUMERS,
@@ -278,8 +296,9 @@ class JournalLaws(RuleBasedStateMachine):
         assert self.journal.head() == head
         batch = self.journal.read("fresh", limit=10_000, kinds=KINDS, content=True)
         assert list(batch.events) == self.expected.log
-        for source in ("dify", "push"):
+        for source in SOURCES:
             assert self.journal.position(source) == self.expected.positions.get(source)
+            self.it_remembers(source)
         for consumer in ("one", "two", "counts"):
             assert self.journal.cursor(consumer) == self.expected.cursors.get(consumer, (0, ""))
             behind = head - self.expected.cursors.get(consumer, (0, ""))[0]
@@ -290,6 +309,15 @@ class JournalLaws(RuleBasedStateMachine):
         marked = {(entry.consumer, entry.seq) for entry in self.journal.rejected() if entry.retry_at is not None}
         assert marked == self.expected.marked
         assert self.journal.dropped_counts() == self.expected.dropped
+
+    def it_remembers(self, source) -> None:
+        memory, kept = self.journal.memory(source), self.expected.memories[source]
+        assert memory.between("", "~", 100) == sorted(kept.items())
+        assert (
+            memory.between("m/", "m0", 1)
+            == sorted(kept.items() & {("m/1", kept.get("m/1")), ("m/2", kept.get("m/2"))})[:1]
+        )
+        assert memory.get(["k", "n", "never"]) == {key: kept[key] for key in ("k", "n") if key in kept}
 
     @invariant()
     def a_poorer_revision_never_follows_a_better_one(self) -> None:
@@ -344,15 +372,16 @@ class SqliteLaws(JournalLaws):
         self.save_files()
         self.reborn()
 
-    @rule(page=PAGES, lives=st.integers(0, 12))
-    def killed_while_appending(self, page, lives) -> None:
-        """The page and its position are there together or not at all."""
+    @rule(page=PAGES, remember=REMEMBERED, forget=FORGOTTEN, lives=st.integers(0, 15))
+    def killed_while_appending(self, page, remember, forget, lives) -> None:
+        """The page, its position and what is remembered of it are there together or not at all."""
         self.clock.ns += 1
         before = copy.deepcopy(self.expected)
         after = self.expected.append("dify", page, b"dying", self.clock.ns)
+        self.expected.keep("dify", remember, forget)
         self.mortal(lives)
         try:
-            assert self.journal.append("dify", page, b"dying") == after
+            assert self.journal.append("dify", page, b"dying", remember=remember, forget=forget) == after
         except Killed:
             self.expected = before
             self.reborn()
@@ -450,7 +479,7 @@ def anything(kind: Any) -> st.SearchStrategy:
     raise TypeError(kind)
 
 
-BODIES = st.one_of([anything(kind) for kind in (TurnStarted, StepEnded, TurnEnded, AlertChanged, SourceGap)])
+BODIES = st.one_of([anything(kind) for kind in typing.get_args(Body)])
 
 
 @given(body=BODIES, key=TEXT, content=st.dictionaries(TEXT, TEXT, max_size=3))
@@ -462,8 +491,7 @@ def test_whatever_the_model_can_say_is_stored_read_back_and_known_again(body, ke
             with journal:
                 assert journal.append("s", [event], b"") == Appended(new=1)
                 assert journal.append("s", [event], b"") == Appended(known=1)
-                kinds = ("turn_started", "step_ended", "turn_ended", "alert_changed", "source_gap")
-                (recorded,) = journal.read("c", limit=1, kinds=kinds, content=True).events
+                (recorded,) = journal.read("c", limit=1, kinds=[kind_of(body)], content=True).events
                 assert recorded.event == storable(event)
 
 

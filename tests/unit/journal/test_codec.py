@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 
 import msgspec
 import pytest
@@ -77,17 +78,20 @@ def test_a_commitment_depends_on_salt_field_and_value():
 
 def test_what_is_stored_can_be_checked_against_the_leaf_from_outside(disk):
     """With nothing but the rows and this description: an auditor's check."""
-    disk.append("dify", [recorded.event for recorded in samples.agent_turn()], None)
+    long = samples.event(TurnStarted(samples.turn_ref(2)), content={"input": "退款？" * 1000})
+    disk.append("dify", [*(recorded.event for recorded in samples.agent_turn()), long], None)
     with disk._readers.connection() as connection:
         events = connection.execute("SELECT seq, leaf, leaf_hash FROM events ORDER BY seq").fetchall()
-        content = connection.execute("SELECT id, field, salt, value FROM content").fetchall()
+        content = connection.execute("SELECT id, field, salt, value, packed FROM content").fetchall()
     commitments = {}
     for seq, leaf, digest in events:
         assert hashlib.sha256(b"\x00" + leaf).digest() == digest
         commitments[seq] = json.loads(leaf).get("commitments", {})
     assert len(content) == sum(map(len, commitments.values())) > 0
-    assert len({salt for _, _, salt, _ in content}) == len(content)
-    for content_id, field, salt, value in content:
+    assert len({row[2] for row in content}) == len(content)
+    assert {row[4] for row in content} == {0, 1}
+    for content_id, field, salt, stored, packed in content:
+        value = zlib.decompress(stored) if packed else stored
         made = hashlib.sha256(salt + field.encode() + b"\x00" + value).hexdigest()
         assert commitments[content_id >> 8][field] == made
 

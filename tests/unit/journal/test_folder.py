@@ -126,7 +126,7 @@ def test_the_size_limit_stops_appends_and_nothing_else(tmp_path, clock):
 
 def test_the_limit_counts_what_is_not_merged_yet(tmp_path, clock):
     with opened(tmp_path / "j", clock, max_bytes=500_000) as journal:
-        large = [step_event(key=str(number), content={"output": "x" * 200_000}) for number in range(4)]
+        large = [step_event(key=str(number), content={"output": os.urandom(100_000).hex()}) for number in range(4)]
         journal.append("dify", large[:3], None)
         assert journal.stats().bytes > 500_000
         with pytest.raises(JournalFull):

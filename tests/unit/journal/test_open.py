@@ -29,7 +29,7 @@ def damaged(path, clock):
 
 def test_both_journals_fit_the_port_and_each_other():
     def public(cls):
-        return {name for name in vars(cls) if not name.startswith("_")}
+        return {name for name in dir(cls) if not name.startswith("_")}
 
     assert public(SqliteJournal) - {"open"} == public(MemoryJournal)
     assert {name for name in vars(Journal) if not name.startswith("_")} <= public(MemoryJournal)

@@ -35,6 +35,7 @@ from monitor.testing.samples import (
 )
 from tests.backends.process import Unavailable
 from tests.backends.prometheus import promtool as run_promtool
+from tests.unit.noted import NOTES
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "metrics"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -61,6 +62,7 @@ def every_kind_of_fact() -> list[Body]:
         *(StepEnded(FLOW, step) for step in steps),
         turn_ended(FLOW, duration_ns=500 * SECOND),
         turn_started(turn_ref(5)),
+        *NOTES,
     ]
 
 
@@ -177,6 +179,12 @@ class TestNumbers:
         text = shown(series_of(*(turn_started(turn_ref(at, app_name=name)) for name, at in names)))
         [line] = [line for line in text.splitlines() if line.startswith("dify_app_info{")]
         assert 'app_name="New"' in line
+
+    def test_a_renamed_workspace_has_one_name(self):
+        names = [("Old", 1), ("New", 5), ("Old", 2)]
+        text = shown(series_of(*(turn_started(turn_ref(at, tenant_name=name)) for name, at in names)))
+        [line] = [line for line in text.splitlines() if line.startswith("dify_workspace_info{")]
+        assert line == f'dify_workspace_info{{tenant_id="{turn_ref().tenant_id}",tenant_name="New"}} 1'
 
     def test_hostile_labels_break_no_line(self):
         turn = turn_ref(app_name='x"} 1\ndify_fake_total 9\n', app_id='\\"\n')

@@ -6,6 +6,7 @@ from monitor import __version__
 from monitor.errors import JournalError
 from monitor.metrics.catalogue import OWN_CATALOGUE
 from monitor.metrics.own import SelfMetrics
+from monitor.model import Coverage
 from monitor.model.answers import Lag, Stats
 from monitor.testing.samples import BASE_NS, SECOND
 
@@ -55,6 +56,7 @@ def value(own: SelfMetrics, name: str, **labels: str) -> float | None:
 def test_every_name_of_the_catalogue_is_made_and_no_other():
     own = watched(FakeJournal())
     own.watch_sources(dict)
+    own.watch_coverage(dict, [])
     made = {name.removesuffix("_total") for name in families(own)}
     assert made == {each.name.removesuffix("_total") for each in OWN_CATALOGUE}
 
@@ -115,3 +117,81 @@ def test_sources_are_asked_at_each_scrape():
     assert value(own, "source_cursor_age_seconds", source="dify") == 3.5
     ages["dify"] = 0.5
     assert value(own, "source_cursor_age_seconds", source="dify") == 0.5
+
+
+SAID = Coverage(
+    at=BASE_NS,
+    purge_safe_at=BASE_NS - 60 * SECOND,
+    oldest_at=BASE_NS - 3600 * SECOND,
+    state="at_risk",
+    checked_at=BASE_NS - 5 * SECOND,
+    compared=900,
+    repaired=3,
+    missing=2,
+    gaps=1,
+    deleted=7,
+    left_out=11,
+    external_runs=True,
+)
+
+
+def covered(said: dict[str, Coverage], *sources: str) -> SelfMetrics:
+    own = SelfMetrics()
+    own.watch_coverage(lambda: said, sources)
+    return own
+
+
+def test_what_a_source_covers_is_asked_at_each_scrape():
+    said: dict[str, Coverage] = {}
+    own = covered(said, "dify")
+    assert value(own, "source_missing_rows", source="dify") is None
+    said["dify"] = SAID
+    moments = {
+        name: value(own, f"source_{name}_timestamp_seconds", source="dify")
+        for name in ("purge_safe", "oldest_row", "checked")
+    }
+    base_s = BASE_NS / SECOND
+    assert moments == {"purge_safe": base_s - 60, "oldest_row": base_s - 3600, "checked": base_s - 5}
+    assert value(own, "source_missing_rows", source="dify") == 2
+    assert value(own, "source_external_runs", source="dify") == 1
+    counts = {
+        name: value(own, f"source_{name}_total", source="dify")
+        for name in ("compared_rows", "repaired", "gaps", "deleted", "left_out")
+    }
+    assert counts == {"compared_rows": 900, "repaired": 3, "gaps": 1, "deleted": 7, "left_out": 11}
+
+
+def test_the_state_of_a_source_is_one_of_all():
+    own = covered({"dify": SAID}, "dify")
+    states = {
+        state: value(own, "source_state", source="dify", state=state) for state in ("safe", "at_risk", "overtaken")
+    }
+    assert states == {"safe": 0, "at_risk": 1, "overtaken": 0}
+
+
+def test_a_state_of_a_newer_source_is_shown_too():
+    own = covered({"dify": Coverage(state="unheard_of")}, "dify")
+    assert value(own, "source_state", source="dify", state="unheard_of") == 1
+    assert value(own, "source_state", source="dify", state="safe") == 0
+
+
+def test_a_moment_that_is_not_known_is_left_out():
+    own = covered({"dify": Coverage()}, "dify")
+    assert value(own, "source_purge_safe_timestamp_seconds", source="dify") is None
+    assert value(own, "source_oldest_row_timestamp_seconds", source="dify") is None
+    assert value(own, "source_missing_rows", source="dify") == 0
+
+
+def test_a_source_that_is_no_longer_configured_is_not_shown():
+    own = covered({"dify": SAID, "gone": SAID}, "dify")
+    assert value(own, "source_missing_rows", source="gone") is None
+
+
+def test_coverage_that_cannot_be_asked_costs_itself_only():
+    def broken() -> dict[str, Coverage]:
+        raise JournalError("the disk is gone")
+
+    own = SelfMetrics()
+    own.watch_coverage(broken, ["dify"])
+    assert value(own, "build_info", version=__version__) == 1
+    assert value(own, "source_missing_rows", source="dify") is None

@@ -35,7 +35,10 @@ class ScriptedWorker:
 
 
 def _crew(
-    sources: list[ScriptedWorker], folding: list[ScriptedWorker], delivering: list[ScriptedWorker]
+    sources: list[ScriptedWorker],
+    folding: list[ScriptedWorker],
+    delivering: list[ScriptedWorker],
+    erasing: list[ScriptedWorker] | None = None,
 ) -> Any:  # a crew is wide, and only this much of it is used
     clock = HandClock()
     return SimpleNamespace(
@@ -44,6 +47,7 @@ def _crew(
         pollers=sources,
         folding=lambda: folding,
         delivering=lambda: delivering,
+        erasing=lambda: erasing or [],
     )
 
 
@@ -113,3 +117,25 @@ def test_an_interrupted_run_says_that_it_was_not_read() -> None:
     stop.set()
     crew = _crew([ScriptedWorker("source:a")], [ScriptedWorker("metrics")], [])
     assert run_once(crew, stop) == NOT_READ
+
+
+def test_erasing_comes_last_and_whatever_became_of_the_rest() -> None:
+    """What sinks get must not depend on who was faster."""
+    order: list[str] = []
+
+    class Noting(ScriptedWorker):
+        def step(self) -> Outcome:
+            order.append(self.name)
+            return super().step()
+
+    dead = Noting("sink:a", always=_DOWN)
+    eraser = Noting("erase:a", Outcome(progressed=True))
+    crew = _crew([Noting("source:a")], [Noting("metrics")], [dead], [eraser])
+    assert run_once(crew, threading.Event()) == NOT_DELIVERED
+    assert order[-2:] == ["erase:a", "erase:a"]
+    assert order.count("erase:a") == 2
+
+
+def test_what_could_not_be_erased_is_3() -> None:
+    crew = _crew([ScriptedWorker("source:a")], [ScriptedWorker("metrics")], [], [ScriptedWorker("e", always=_DOWN)])
+    assert run_once(crew, threading.Event()) == NOT_DELIVERED

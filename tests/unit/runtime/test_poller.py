@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 import structlog
 
 from monitor.errors import Auth, JournalFull, MonitorError, Permanent, Retryable
 from monitor.metrics.own import SelfMetrics
-from monitor.model import StepEnded
-from monitor.ports import Page
+from monitor.model import Diagnosis, Proof, StepEnded
+from monitor.ports import Appended, Memory, Page
 from monitor.runtime.poller import Poller
 from monitor.testing.clock import HandClock
 from monitor.testing.journal import MemoryJournal
@@ -24,9 +25,11 @@ class ScriptedSource:
     def __init__(self, *answers: Page | MonitorError) -> None:
         self._answers: Iterator[Page | MonitorError] = iter(answers)
         self.positions: list[bytes | None] = []
+        self.remembered: list[dict[str, bytes]] = []
 
-    def read(self, position: bytes | None, limit: int) -> Page:
+    def read(self, position: bytes | None, limit: int, memory: Memory) -> Page:
         self.positions.append(position)
+        self.remembered.append(dict(memory.between("", "~", 100)))
         answer = next(self._answers)
         if isinstance(answer, MonitorError):
             raise answer
@@ -34,6 +37,12 @@ class ScriptedSource:
 
     def check(self) -> None:
         """Always there."""
+
+    def diagnose(self) -> list[Diagnosis]:
+        return []
+
+    def prove(self) -> list[Proof]:
+        return []
 
     def close(self) -> None:
         """Nothing."""
@@ -64,6 +73,33 @@ def test_a_poll_reads_on_to_the_end_and_positions_follow() -> None:
     assert poller.read_to_end
     clock.move(4)
     assert poller.behind_s() == 4
+
+
+def test_what_a_source_remembers_is_there_at_its_next_reading_and_survives_a_failure() -> None:
+    clock = HandClock()
+    first = msgspec.structs.replace(_page(1, more=True), remember={"a": b"1", "b": b"2"})
+    second = Page(events=[], position=b"2", more=False, remember={"c": b"3"}, forget=["a"])
+    source = ScriptedSource(first, Retryable("x"), second, _page(3, more=False))
+    poller = _poller(source, clock, MemoryJournal(clock))
+    for _ in range(4):
+        poller.step()
+    assert source.remembered == [{}, {"a": b"1", "b": b"2"}, {"a": b"1", "b": b"2"}, {"b": b"2", "c": b"3"}]
+
+
+class FullJournal(MemoryJournal):
+    def append(self, *_: object, **__: object) -> Appended:
+        raise JournalFull("no room")
+
+
+def test_a_full_journal_takes_neither_position_nor_memory_and_the_page_is_read_again() -> None:
+    clock = HandClock()
+    page = Page(events=[], position=b"1", more=False, remember={"a": b"1"})
+    source, journal = ScriptedSource(page, page), FullJournal(clock)
+    poller = _poller(source, clock, journal)
+    for _ in range(2):
+        assert isinstance(poller.step().error, JournalFull)
+    assert (source.positions, source.remembered) == ([None, None], [{}, {}])
+    assert not poller.read_to_end
 
 
 @pytest.mark.parametrize(

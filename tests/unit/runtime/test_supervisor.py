@@ -17,7 +17,7 @@ from monitor.config import Settings
 from monitor.errors import Permanent
 from monitor.journal import SqliteJournal
 from monitor.model import Event, Recorded, StepEnded
-from monitor.ports import Page, Report
+from monitor.ports import Memory, Page, Report
 from monitor.runtime.crew import crew_of
 from monitor.runtime.supervisor import Supervisor
 from monitor.runtime.wiring import House
@@ -37,7 +37,7 @@ class Feed:
         self.polls = 0
         self.polled = threading.Condition()
 
-    def read(self, position: bytes | None, limit: int) -> Page:
+    def read(self, position: bytes | None, limit: int, memory: Memory) -> Page:
         with self.polled:
             self.polls += 1
             self.polled.notify_all()
