@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any, Literal, Self
 
 import msgspec
@@ -136,6 +137,12 @@ def _time_columns(connection: psycopg.Connection[Any]) -> list[tuple[str, str]]:
     return [(str(table), str(column)) for table, column in rows]
 
 
+@cache
+def _lookups(version: str) -> dict[str, dict[str, Row]]:
+    """The version's lookup rows; whoever changes one puts another in its place."""
+    return final_rows(version, LOOKUP_TABLES)
+
+
 class MemoryPlayer:
     """Plays on plain dicts: `tables[table][id]` is the row as it stands."""
 
@@ -143,7 +150,7 @@ class MemoryPlayer:
         """Begin with the version's lookup rows, or with nothing."""
         self.tables: dict[str, dict[str, Row]] = {table: {} for table in (*LOOKUP_TABLES, *EVENT_TABLES)}
         if version is not None:
-            self.tables.update(final_rows(version, LOOKUP_TABLES))
+            self.tables.update({table: dict(rows) for table, rows in _lookups(version).items()})
 
     def apply(self, commit: Commit) -> None:
         """Make the commit's changes."""

@@ -9,8 +9,10 @@ from collections.abc import Callable
 import structlog
 
 from monitor.model import Event, StepEnded
+from monitor.ports import Page
 from monitor.sources.dify_database.reader import Limits, Reader
 from monitor.sources.dify_database.tables import Tables
+from monitor.testing.memory import DictMemory
 
 __all__ = ["Ledger", "pseudonym", "read_to_end"]
 
@@ -20,11 +22,18 @@ def pseudonym(user: str) -> str:
 
 
 class Ledger:
-    """What a journal would hold: per key its revisions, by the journal's own rule."""
+    """What a journal would hold: per key its revisions, by the journal's own rule, and what the source remembers."""
 
     def __init__(self) -> None:
         self.revisions: defaultdict[str, list[Event]] = defaultdict(list)
         self.order: list[Event] = []
+        self.memory = DictMemory()
+
+    def take(self, page: Page) -> None:
+        """A page's events and its memory, together."""
+        self.memory.apply(page)
+        for event in page.events:
+            self.add(event)
 
     def add(self, event: Event) -> None:
         held = self.revisions[event.key]
@@ -64,12 +73,11 @@ def read_to_end(
     for _ in range(10_000):
         reader = Reader(limits or Limits(), pseudonym, structlog.get_logger())  # nothing may live outside the position
         with tables.snapshot() as snapshot:
-            page = reader.read(snapshot, position, limit)
+            page = reader.read(snapshot, position, limit, ledger.memory)
         if crash():
             continue
         position = page.position
-        for event in page.events:
-            ledger.add(event)
+        ledger.take(page)
         if not page.more:
             return position
     raise AssertionError("the source never comes to its end")

@@ -265,7 +265,7 @@ class Spans:
         self.all = [
             span | {"attributes": _attributes(span)}
             for line in lines
-            for resource_spans in json.loads(line)["resourceSpans"]
+            for resource_spans in json.loads(line).get("resourceSpans", ())
             for scope in resource_spans["scopeSpans"]
             for span in scope["spans"]
         ]

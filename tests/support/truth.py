@@ -22,10 +22,12 @@ __all__ = [
     "agent_retrievals",
     "agent_tool_calls",
     "cost",
+    "feedback",
     "messages",
     "node_rows",
     "node_steps",
     "node_tool_calls",
+    "retrieval_hits",
     "runs",
     "thoughts",
     "tokens",
@@ -120,6 +122,29 @@ _CALLS = f"""
         FROM (SELECT coalesce(step.outputs::json -> 'usage', step.process_data::json -> 'usage') AS usage) found
     ) used
     WHERE step.node_type IN ('llm', 'agent', 'question-classifier', 'parameter-extractor')
+"""
+
+_NODE_HITS = f"""
+    SELECT step.app_id::text, hit #>> '{{metadata,dataset_id}}', hit #>> '{{metadata,document_id}}',
+           hit #>> '{{metadata,segment_id}}'
+    FROM ({_STEPS}) step
+    CROSS JOIN LATERAL json_array_elements(step.outputs::json -> 'result') AS each (hit)
+    WHERE step.node_type = 'knowledge-retrieval' AND step.status = 'succeeded'
+"""
+
+_MESSAGE_HITS = """
+    SELECT message.app_id::text, hit ->> 'dataset_id', hit ->> 'document_id', hit ->> 'segment_id'
+    FROM messages message JOIN apps app ON app.id = message.app_id AND app.mode IN ('chat', 'completion')
+    CROSS JOIN LATERAL json_array_elements(
+        coalesce(nullif(message.message_metadata, '')::json -> 'retriever_resources', '[]')
+    ) AS each (hit)
+  UNION ALL
+    SELECT message.app_id::text, kept.dataset_id::text, kept.document_id::text, kept.segment_id::text
+    FROM dataset_retriever_resources kept JOIN messages message ON message.id = kept.message_id
+    JOIN apps app ON app.id = message.app_id AND app.mode IN ('chat', 'completion')
+    WHERE json_array_length(
+        coalesce(nullif(message.message_metadata, '')::json -> 'retriever_resources', '[]')
+    ) = 0
 """
 
 _TURNS = """
@@ -256,3 +281,19 @@ def cost(connection: Connection) -> Cost:
         if price:
             sums[str(app), str(currency)] += price
     return dict(sums)
+
+
+def feedback(connection: Connection) -> Counter[tuple[str, str, str]]:
+    """Ratings that stand, by app id, rating and who gave it (user, admin)."""
+    rows = connection.execute("SELECT app_id::text, rating, from_source FROM message_feedbacks")
+    return Counter((app, rating, source) for app, rating, source in rows)
+
+
+def retrieval_hits(connection: Connection) -> Counter[tuple[str, str, str, str]]:
+    """Segments that searches found, by app id, dataset, document and segment.
+
+    A chatflow's search is its node; a chat's or completion's stands in its message's metadata, up to 1.2 in a table.
+    """
+    found = Counter(tuple(map(str, row)) for row in connection.execute(_NODE_HITS))
+    found.update(tuple(map(str, row)) for row in connection.execute(_MESSAGE_HITS))
+    return Counter({(app, dataset, document, segment): n for (app, dataset, document, segment), n in found.items()})

@@ -10,19 +10,24 @@ from collections.abc import Iterable
 import msgspec
 
 from monitor.normalise.turns import RUN_OVER, Ended
+from monitor.sources.dify_database.remembered import Row
 from monitor.sources.dify_database.state import Open, Phase
 from monitor.sources.dify_database.tables import MessageState, RunState, Signal
 
-__all__ = ["Candidate", "each_turn_once", "ended", "may_be_told", "phase_of"]
+__all__ = ["Candidate", "each_turn_once", "ended", "lagging_since", "may_be_told", "phase_of"]
 
 _S = 1_000_000
 _MESSAGE_GRACE_US = 60 * _S
 """How long a chatflow's run waits for the message that it belongs to."""
 _STOP_GRACE_US = 10 * _S
 """How long a run may lag behind what its message or its nodes already say."""
+_HISTORY_US = 600 * _S
+"""Rows older than that do not wait for each other any more. For younger ones it counts how long they were seen to wait:
+their own times may be late, or of a clock that is."""
 _PAUSED_FOR_US = 30 * 86_400 * _S
 """How long a turn may wait for a person before it is given up."""
 _CHATFLOW = frozenset({"advanced-chat"})
+_TRIED_OUT = {"debugging": "debugger", "rag-pipeline-debugging": "debugger"}
 
 
 class Candidate(msgspec.Struct):
@@ -34,6 +39,12 @@ class Candidate(msgspec.Struct):
     run: RunState | None = None
     entry: Open | None = None
     signal: Signal | None = None
+    recalled: bool = False
+    """It was told before and is not watched: its entry was made from the memory."""
+    pulled: bool = False
+    """A comparison found it."""
+    stuck: bool = False
+    """As it stands, it was tried and not understood."""
 
     @property
     def name(self) -> str:
@@ -44,6 +55,30 @@ class Candidate(msgspec.Struct):
     def run_id(self) -> str:
         """The run that it is, or that its message names."""
         return self.run.id if self.run is not None else (self.message.run_id or "") if self.message is not None else ""
+
+    @property
+    def app_id(self) -> str:
+        """Whose app it is."""
+        return self.message.app_id if self.message is not None else self.run.app_id if self.run is not None else ""
+
+    @property
+    def invoke_from(self) -> str:
+        """By which way it was started: the message's own word, else what the run's trigger comes to."""
+        if self.message is not None and self.message.invoke_from:
+            return self.message.invoke_from
+        return _TRIED_OUT.get(self.run.triggered_from, self.run.triggered_from) if self.run is not None else ""
+
+    @property
+    def rows(self) -> list[Row]:
+        """Its rows, as the memory names them; the one that owns the turn comes last."""
+        message, run = self.message, self.run
+        rows = [Row("messages", message.created_us, message.app_id, message.id)] if message is not None else []
+        return [*rows, Row("workflow_runs", run.created_us, run.app_id, run.id)] if run is not None else rows
+
+    @property
+    def created_us(self) -> int:
+        """Creation of its first row."""
+        return min((row.us for row in self.rows), default=0)
 
     @property
     def size(self) -> int:
@@ -83,6 +118,7 @@ def each_turn_once(candidates: Iterable[Candidate]) -> list[Candidate]:
             other.keys += each.keys
             other.message = other.message or each.message
             other.entry = _better(other.entry, each.entry)
+            other.pulled = other.pulled or each.pulled
     return list(found.values())
 
 
@@ -94,27 +130,41 @@ def ended(each: Candidate, now_us: int, abandon_after_us: int) -> Ended:
     """Whether the turn is over. A chatflow is over when its message is; its run lags or is never updated at all."""
     message, run = each.message, each.run
     silent_us = now_us - each.last_us
-    if message is not None and message.final and _run_has_followed(each, now_us):
-        return "final"
-    if message is None and run is not None and (run.status in RUN_OVER or _is_stopped_for_good(each, silent_us)):
-        return "final"
+    if message is not None and message.final:
+        waited = _has_waited(each, message.ended_us, _STOP_GRACE_US, now_us)
+        return "final" if waited or not _is_ahead_of_its_run(each) else "no"
+    if message is None and run is not None:
+        waited = _is_stopped(each) and _has_waited(each, each.last_us, _STOP_GRACE_US, now_us)
+        if run.status in RUN_OVER or waited:
+            return "final"
     return "abandoned" if silent_us > (_PAUSED_FOR_US if _is_paused(each) else abandon_after_us) else "no"
 
 
-def _run_has_followed(each: Candidate, now_us: int) -> bool:
-    """Whether the run of a final message says what became of it, or had the time to."""
+def lagging_since(each: Candidate, now_us: int) -> int:
+    """Since when one of its rows is seen to wait for the other; 0: it does not."""
     message, run = each.message, each.run
-    if message is None or not each.run_id:
-        return True
-    stopped = each.signal is not None and each.signal.stop_evidence
-    if run is not None and (run.status in RUN_OVER or stopped):
-        return True
-    return now_us - message.ended_us > _STOP_GRACE_US
+    ahead = message is not None and message.final and _is_ahead_of_its_run(each)
+    if ahead or (message is None and run is not None and (run.may_have_message or _is_stopped(each))):
+        return (each.entry.lagging_us if each.entry is not None else 0) or now_us
+    return 0
 
 
-def _is_stopped_for_good(each: Candidate, silent_us: int) -> bool:
-    """A stopped node in a run that stays `running`: 1.12 leaves it so for ever, 1.9 only for a moment."""
-    return each.signal is not None and each.signal.stop_evidence and silent_us > _STOP_GRACE_US
+def _is_ahead_of_its_run(each: Candidate) -> bool:
+    """Whether the run of a final message does not say yet what became of it."""
+    over = each.run is not None and (each.run.status in RUN_OVER or _is_stopped(each))
+    return bool(each.run_id) and not over
+
+
+def _has_waited(each: Candidate, since_us: int, grace_us: int, now_us: int) -> bool:
+    """Whether a row waited for its other half long enough: by its own time, and as we saw it."""
+    seen_us = each.entry.lagging_us if each.entry is not None else 0
+    age_us = now_us - since_us
+    return age_us > _HISTORY_US or (age_us > grace_us and 0 < seen_us < now_us - _STOP_GRACE_US)
+
+
+def _is_stopped(each: Candidate) -> bool:
+    """Whether a node says that the run was stopped. 1.12 leaves the run `running` for ever, 1.9 only for a moment."""
+    return each.signal is not None and each.signal.stop_evidence
 
 
 def _is_paused(each: Candidate) -> bool:
@@ -127,7 +177,9 @@ def may_be_told(each: Candidate, state: Ended, now_us: int) -> bool:
     if each.entry is not None and each.entry.ref is not None:
         return True
     if message is None:
-        return run is not None and (not run.may_have_message or now_us - run.created_us > _MESSAGE_GRACE_US)
+        if run is None or not run.may_have_message:
+            return run is not None
+        return _has_waited(each, run.created_us, _MESSAGE_GRACE_US, now_us)
     known = message.mode is not None and message.mode not in _CHATFLOW
     return run is not None or known or state != "no"
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from monitor.normalise.rows import MessageRow, NodeRow, RunRow, ThoughtRow, TurnRows
+import msgspec
+
+from monitor.normalise.rows import AppConfig, AppRow, Definition, MessageRow, RunRow, TurnRows
 from monitor.sources.dify_database.candidate import Candidate
 from monitor.sources.dify_database.tables import Snapshot
 
 __all__ = ["turn_rows", "with_signals"]
+
+_SEARCHING_MODES = frozenset({"chat", "completion"})
+"""Modes whose searches Dify kept in a table of their own: agents and chatflows never did."""
 
 
 def with_signals(tables: Snapshot, candidates: list[Candidate]) -> list[Candidate]:
@@ -25,41 +30,92 @@ def with_signals(tables: Snapshot, candidates: list[Candidate]) -> list[Candidat
     return candidates
 
 
+class _Setup(msgspec.Struct):
+    """How the apps of a page's turns are set up."""
+
+    apps: Mapping[str, AppRow]
+    definitions: dict[str, Definition]
+    configs: dict[str, AppConfig]
+
+    def config_of(self, message: MessageRow | None) -> AppConfig | None:
+        """What the conversation was begun with; where it is gone or names none, what its app has now."""
+        if message is None:
+            return None
+        app = self.apps.get(message.app_id)
+        return self.configs.get(message.model_config_id or (app.config_id if app is not None else ""))
+
+    def hash_of(self, message: MessageRow | None, run: RunRow | None) -> str:
+        """The workflow's that ran; else the configuration's; else that of the workflow that the app has published."""
+        if run is not None and run.workflow_id in self.definitions:
+            return self.definitions[run.workflow_id].hash
+        config = self.config_of(message) if run is None else None
+        if config is not None:
+            return config.hash
+        app = self.apps.get(run.app_id if run is not None else message.app_id if message is not None else "")
+        published = self.definitions.get(app.workflow_id) if app is not None and run is None else None
+        return published.hash if published is not None else ""
+
+
 def turn_rows(tables: Snapshot, chosen: Sequence[Candidate]) -> dict[str, TurnRows]:
     """All rows of these turns, by candidate's name. The parents are asked for before their children."""
-    messages = _by_id(tables.messages([each.message.id for each in chosen if each.message is not None]))
-    runs = _by_id(tables.runs([each.run.id for each in chosen if each.run is not None]))
+    messages: dict[str, MessageRow] = _by_id(tables.messages([each.message.id for each in chosen if each.message]))
+    runs: dict[str, RunRow] = _by_id(tables.runs([each.run.id for each in chosen if each.run is not None]))
     nodes = _grouped(tables.nodes([each.run for each in chosen if each.run is not None]), "run_id")
-    alone = [each.message.id for each in chosen if each.message is not None and each.run is None]
-    thoughts = _grouped(tables.thoughts(alone) if alone else (), "message_id")
-    graphs = tables.graphs({run.workflow_id for run in runs.values()})
-    tools = tables.agent_tools(_config_ids(messages[i] for i in thoughts if i in messages))
+    alone = [messages[name] for name in (_alone(each) for each in chosen) if name in messages]
+    thoughts = _grouped(tables.thoughts([message.id for message in alone]) if alone else (), "message_id")
+    searching = [message.id for message in alone if message.mode in _SEARCHING_MODES]
+    resources = _grouped(tables.resources(searching) if searching else (), "message_id")
+    setup = _setup(tables, alone, runs.values())
     found = {}
     for each in chosen:
-        message: MessageRow | None = messages.get(each.message.id) if each.message else None
-        run: RunRow | None = runs.get(each.run.id) if each.run else None
-        if message is not None or run is not None:
-            found[each.name] = TurnRows(
-                message=message,
-                thoughts=thoughts.get(message.id, []) if message else [],
-                run=run,
-                nodes=nodes.get(run.id, []) if run else [],
-                graph=graphs.get(run.workflow_id, {}) if run else {},
-                agent_tools=tools.get(message.model_config_id or "", {}) if message else {},
-            )
+        message = messages.get(each.message.id) if each.message else None
+        run = runs.get(each.run.id) if each.run else None
+        if message is None and run is None:
+            continue
+        config = setup.config_of(message) if run is None else None
+        definition = setup.definitions.get(run.workflow_id) if run is not None else None
+        found[each.name] = TurnRows(
+            message=message,
+            thoughts=thoughts.get(message.id, []) if message else [],
+            run=run,
+            nodes=nodes.get(run.id, []) if run else [],
+            graph=definition.nodes if definition is not None else {},
+            agent_tools=config.tools if config is not None else {},
+            resources=resources.get(message.id, []) if message else [],
+            config_hash=setup.hash_of(message, run),
+        )
     return found
+
+
+def _alone(each: Candidate) -> str:
+    """The message of a turn without a run."""
+    return each.message.id if each.message is not None and each.run is None else ""
+
+
+def _setup(tables: Snapshot, alone: Sequence[MessageRow], runs: Iterable[RunRow]) -> _Setup:
+    """What the turns' workflows and configurations say."""
+    apps = tables.apps()
+    workflows, configs = {run.workflow_id for run in runs}, set()
+    for message in alone:
+        app = apps.get(message.app_id)
+        config = message.model_config_id or (app.config_id if app is not None else "")
+        if config:
+            configs.add(config)
+        elif app is not None and app.workflow_id:
+            workflows.add(app.workflow_id)
+    for run in runs:
+        app = apps.get(run.app_id)
+        if run.app_name is None and app is not None:
+            run.app_name, run.mode = app.name, app.mode  # a knowledge pipeline is no app
+    return _Setup(apps, tables.definitions(workflows), tables.configs(configs))
 
 
 def _by_id(rows: Iterable[Any]) -> dict[str, Any]:
     return {row.id: row for row in rows}
 
 
-def _grouped(rows: Iterable[ThoughtRow | NodeRow], field: str) -> dict[str, list[Any]]:
+def _grouped(rows: Iterable[Any], field: str) -> dict[str, list[Any]]:
     groups: defaultdict[str, list[Any]] = defaultdict(list)
     for row in rows:
         groups[getattr(row, field)].append(row)
     return groups
-
-
-def _config_ids(messages: Iterable[MessageRow]) -> set[str]:
-    return {message.model_config_id for message in messages if message.model_config_id}

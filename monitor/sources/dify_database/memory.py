@@ -7,31 +7,46 @@ Answers the reader's questions as `postgres.sql` does; a test holds the two agai
 # ruff: noqa: D102 - what each question means is said in tables.py
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from hashlib import md5
+from typing import Any
 
+from monitor.normalise.config_hash import APP_CONFIG_COLUMNS, WORKFLOW_COLUMNS, config_hash
 from monitor.normalise.failure import is_stop
 from monitor.normalise.graph import agent_tools_of, graph_of
 from monitor.normalise.rows import (
-    AgentTool,
-    Graph,
+    AppConfig,
+    AppRow,
+    Definition,
     MessageRow,
     NodeRow,
+    ResourceRow,
     RunRow,
     ThoughtRow,
-    message_is_final,
 )
-from monitor.normalise.values import ns
-from monitor.sources.dify_database.tables import Key, MessageState, RunState, Signal
+from monitor.sources.dify_database.memory_rows import (
+    Row,
+    Rows,
+    World,
+    joined,
+    key_of,
+    resource_of,
+    run_state_of,
+    text_of,
+    thought_of,
+    us_of,
+)
+from monitor.sources.dify_database.tables import Digest, Key, MessageState, RunState, Signal, Table
 
 __all__ = ["MemoryTables", "Row", "World"]
 
-Row = Mapping[str, str | None]
-World = Mapping[str, Mapping[str, Row]]
-
 _TERMINAL = frozenset({"succeeded", "failed", "exception", "stopped"})
-_FAR_US = 9_000_000_000_000_000_000
+_NEWEST = 500
+_GRACE_US = 300_000_000
+_FEW_RUNS = 10
+_HASHED_DIGITS = 15
 
 
 class MemoryTables:
@@ -40,7 +55,7 @@ class MemoryTables:
     runs_indexed = True
 
     def __init__(self, world: World, now_us: Callable[[], int]) -> None:
-        self._world, self._now_us = world, now_us
+        self._world, self._now_us, self._as = world, now_us, Rows(world)
 
     @contextmanager
     def snapshot(self) -> Iterator[MemoryTables]:
@@ -56,26 +71,30 @@ class MemoryTables:
     def now_us(self) -> int:
         return self._now_us()
 
-    def _table(self, name: str) -> Mapping[str, Row]:
-        return self._world.get(name, {})
+    def ask(self, name: str, **values: Any) -> list[tuple[Any, ...]]:
+        """No rows: nothing beside the turns is kept in memory."""
+        del name, values
+        return []
 
     def _rows(self, name: str, ids: Collection[str]) -> list[Row]:
-        table = self._table(name)
+        table = self._as.table(name)
         return [table[row_id] for row_id in ids if row_id in table]
 
-    def _sorted_keys(self, name: str) -> list[Key]:
-        rows = self._table(name).values()
-        keys = [Key(id=_text(row, "id"), at=_text(row, "created_at"), us=_us(row, "created_at") or 0) for row in rows]
-        return sorted(keys, key=lambda key: (key.us, key.id))
+    def _belonging(self, name: str, column: str, ids: Collection[str]) -> list[Row]:
+        wanted = set(ids)
+        return [row for row in self._as.table(name).values() if row.get(column) in wanted]
+
+    def _keys(self, name: str, *, where: Callable[[Key], bool]) -> list[Key]:
+        keys = (key_of(row) for row in self._as.table(name).values())
+        return sorted((key for key in keys if where(key)), key=lambda key: (key.us, key.id))
 
     def _keys_after(self, name: str, after: Key | None, limit: int) -> list[Key]:
-        keys = self._sorted_keys(name)
-        return [key for key in keys if after is None or (key.us, key.id) > (after.us, after.id)][:limit]
+        return self._keys(name, where=lambda key: after is None or (key.us, key.id) > (after.us, after.id))[:limit]
 
     def _keys_since(self, name: str, since_us: int, until: Key) -> list[Key]:
-        return [
-            key for key in self._sorted_keys(name) if since_us <= key.us and (key.us, key.id) <= (until.us, until.id)
-        ]
+        return self._keys(name, where=lambda key: since_us <= key.us and (key.us, key.id) <= (until.us, until.id))
+
+    # -- messages
 
     def message_keys(self, after: Key | None, limit: int) -> Sequence[Key]:
         return self._keys_after("messages", after, limit)
@@ -84,94 +103,31 @@ class MemoryTables:
         return self._keys_since("messages", since_us, until)
 
     def message_states(self, ids: Collection[str]) -> Sequence[MessageState]:
-        return [
-            MessageState(
-                id=_text(row, "id"),
-                created_us=_us(row, "created_at") or 0,
-                ended_us=(_us(row, "created_at") or 0) + round(ns(row.get("provider_response_latency")) / 1000),
-                mode=self._app(row).get("mode"),
-                run_id=row.get("workflow_run_id"),
-                final=message_is_final(_float(row, "provider_response_latency"), _text(row, "status")),
-                size=_size(row, "query", "answer", "message", "inputs", "message_metadata"),
-            )
-            for row in self._rows("messages", ids)
-        ]
-
-    def _app(self, row: Row) -> Row:
-        return self._table("apps").get(_text(row, "app_id"), {})
+        return [self._as.message_state(row) for row in self._rows("messages", ids)]
 
     def messages(self, ids: Collection[str]) -> Sequence[MessageRow]:
-        return [self._message(row) for row in self._rows("messages", ids)]
-
-    def _message(self, row: Row) -> MessageRow:
-        app = self._app(row)
-        return MessageRow(
-            id=_text(row, "id"),
-            app_id=_text(row, "app_id"),
-            tenant_id=app.get("tenant_id"),
-            app_name=app.get("name"),
-            mode=app.get("mode"),
-            conversation_id=row.get("conversation_id"),
-            run_id=row.get("workflow_run_id"),
-            created_us=_us(row, "created_at") or 0,
-            status=_text(row, "status"),
-            error=row.get("error"),
-            latency_s=_float(row, "provider_response_latency"),
-            query=row.get("query"),
-            inputs=row.get("inputs"),
-            answer=row.get("answer"),
-            prompt=row.get("message"),
-            model_provider=row.get("model_provider"),
-            model_id=row.get("model_id"),
-            input_tokens=_int(row, "message_tokens") or 0,
-            output_tokens=_int(row, "answer_tokens") or 0,
-            price=row.get("total_price"),
-            currency=row.get("currency"),
-            metadata=row.get("message_metadata"),
-            invoke_from=row.get("invoke_from"),
-            end_user_id=row.get("from_end_user_id"),
-            account_id=row.get("from_account_id"),
-            session_id=self._table("end_users").get(_text(row, "from_end_user_id"), {}).get("session_id"),
-            model_config_id=self._table("conversations")
-            .get(_text(row, "conversation_id"), {})
-            .get("app_model_config_id"),
-        )
+        return [self._as.message(row) for row in self._rows("messages", ids)]
 
     def _thought_rows(self, message_ids: Collection[str]) -> list[Row]:
-        wanted = set(message_ids)
-        return [row for row in self._table("message_agent_thoughts").values() if row.get("message_id") in wanted]
+        return self._belonging("message_agent_thoughts", "message_id", message_ids)
 
     def thought_signals(self, message_ids: Collection[str]) -> dict[str, Signal]:
         found: dict[str, Signal] = {}
-        for row in sorted(
-            self._thought_rows(message_ids), key=lambda row: (_int(row, "position") or 0, _text(row, "id"))
-        ):
+        rows = self._thought_rows(message_ids)
+        for row in sorted(rows, key=lambda row: (int(row.get("position") or 0), text_of(row, "id"))):
             watched = ("position", "tool", "observation", "tool_meta_str", "tokens", "thought", "answer")
             mark = ",".join(str(len(row.get(name) or "")) for name in watched) + (row.get("tokens") or "")
-            found[_text(row, "message_id")] = _joined(found.get(_text(row, "message_id")), row, mark)
+            found[text_of(row, "message_id")] = joined(found.get(text_of(row, "message_id")), row, mark)
         return found
 
     def thoughts(self, message_ids: Collection[str]) -> Sequence[ThoughtRow]:
-        return [
-            ThoughtRow(
-                id=_text(row, "id"),
-                message_id=_text(row, "message_id"),
-                position=_int(row, "position") or 0,
-                created_us=_us(row, "created_at") or 0,
-                thought=row.get("thought"),
-                answer=row.get("answer"),
-                tool=row.get("tool"),
-                tool_input=row.get("tool_input"),
-                tool_meta=row.get("tool_meta_str"),
-                observation=row.get("observation"),
-                input_tokens=_int(row, "message_token"),
-                output_tokens=_int(row, "answer_token"),
-                total_tokens=_int(row, "tokens"),
-                price=row.get("total_price"),
-                currency=row.get("currency"),
-            )
-            for row in self._thought_rows(message_ids)
-        ]
+        return [thought_of(row) for row in self._thought_rows(message_ids)]
+
+    def resources(self, message_ids: Collection[str]) -> Sequence[ResourceRow]:
+        rows = self._belonging("dataset_retriever_resources", "message_id", message_ids)
+        return sorted(map(resource_of, rows), key=lambda row: (row.message_id, row.position))
+
+    # -- runs and their nodes
 
     def run_keys(self, after: Key | None, limit: int) -> Sequence[Key]:
         return self._keys_after("workflow_runs", after, limit)
@@ -179,163 +135,96 @@ class MemoryTables:
     def run_keys_since(self, since_us: int, until: Key) -> Sequence[Key]:
         return self._keys_since("workflow_runs", since_us, until)
 
+    def newest_run_keys(self, since_us: int, limit: int) -> Sequence[Key]:
+        """As if there were no index; the runs of chatflows are left out, as they have messages."""
+        if self.runs_indexed:
+            return []
+        chats = {row_id for row_id, row in self._as.table("workflow_runs").items() if row.get("type") == "chat"}
+        return self._keys("workflow_runs", where=lambda key: key.us >= since_us and key.id not in chats)[-limit:]
+
     def run_states(self, ids: Collection[str]) -> Sequence[RunState]:
-        return [
-            RunState(
-                id=_text(row, "id"),
-                created_us=_us(row, "created_at") or 0,
-                type=_text(row, "type"),
-                status=_text(row, "status"),
-                size=_size(row, "inputs", "outputs"),
-                tenant_id=_text(row, "tenant_id"),
-                app_id=_text(row, "app_id"),
-                workflow_id=_text(row, "workflow_id"),
-                triggered_from=_text(row, "triggered_from"),
-            )
-            for row in self._rows("workflow_runs", ids)
-        ]
+        return [run_state_of(row) for row in self._rows("workflow_runs", ids)]
 
     def runs(self, ids: Collection[str]) -> Sequence[RunRow]:
-        return [self._run(row) for row in self._rows("workflow_runs", ids)]
-
-    def _run(self, row: Row) -> RunRow:
-        app = self._app(row)
-        return RunRow(
-            id=_text(row, "id"),
-            tenant_id=_text(row, "tenant_id"),
-            app_id=_text(row, "app_id"),
-            app_name=app.get("name"),
-            mode=app.get("mode"),
-            workflow_id=_text(row, "workflow_id"),
-            version=_text(row, "version"),
-            type=_text(row, "type"),
-            triggered_from=_text(row, "triggered_from"),
-            status=_text(row, "status"),
-            created_us=_us(row, "created_at") or 0,
-            finished_us=_us(row, "finished_at"),
-            error=row.get("error"),
-            inputs=row.get("inputs"),
-            outputs=row.get("outputs"),
-            total_tokens=_int(row, "total_tokens"),
-            created_by=_text(row, "created_by"),
-            session_id=self._table("end_users").get(_text(row, "created_by"), {}).get("session_id"),
-        )
+        return [self._as.run(row) for row in self._rows("workflow_runs", ids)]
 
     def runs_with_message(self, run_ids: Collection[str], since_us: int, until_us: int) -> set[str]:
-        wanted = set(run_ids)
+        rows = self._belonging("messages", "workflow_run_id", run_ids)
         return {
-            _text(row, "workflow_run_id")
-            for row in self._table("messages").values()
-            if row.get("workflow_run_id") in wanted and since_us <= (_us(row, "created_at") or 0) <= until_us
+            text_of(row, "workflow_run_id") for row in rows if since_us <= (us_of(row, "created_at") or 0) <= until_us
         }
 
+    def external_runs(self) -> bool:
+        messages, runs = self._as.table("messages"), self._as.table("workflow_runs")
+        newest = self._keys("messages", where=lambda key: key.us < self.now_us() - _GRACE_US)[-_NEWEST:]
+        named = [run for key in newest if (run := messages[key.id].get("workflow_run_id"))]
+        return bool(named) and not any(run in runs for run in named) and (not runs or len(named) >= _FEW_RUNS)
+
     def _node_rows(self, runs: Sequence[RunState]) -> list[Row]:
-        wanted = {run.id for run in runs}
-        return [row for row in self._table("workflow_node_executions").values() if row.get("workflow_run_id") in wanted]
+        return self._belonging("workflow_node_executions", "workflow_run_id", [run.id for run in runs])
 
     def node_signals(self, runs: Sequence[RunState]) -> dict[str, Signal]:
         found: dict[str, Signal] = {}
-        for row in sorted(self._node_rows(runs), key=lambda row: _text(row, "id")):
-            mark = ",".join(_text(row, name) for name in ("id", "status", "index", "finished_at"))
+        for row in sorted(self._node_rows(runs), key=lambda row: text_of(row, "id")):
+            mark = ",".join(text_of(row, name) for name in ("id", "status", "index", "finished_at"))
             stop = row.get("status") == "failed" and is_stop(row.get("error"))
-            run_id = _text(row, "workflow_run_id")
-            found[run_id] = _joined(found.get(run_id), row, mark, stop=stop)
+            run_id = text_of(row, "workflow_run_id")
+            found[run_id] = joined(found.get(run_id), row, mark, stop=stop)
         return found
 
     def nodes(self, runs: Sequence[RunState]) -> Sequence[NodeRow]:
-        return [self._node(row) for row in self._node_rows(runs)]
-
-    def _node(self, row: Row) -> NodeRow:
-        app = self._app(row)
-        return NodeRow(
-            id=_text(row, "id"),
-            run_id=row.get("workflow_run_id"),
-            tenant_id=_text(row, "tenant_id"),
-            app_id=_text(row, "app_id"),
-            workflow_id=_text(row, "workflow_id"),
-            node_execution_id=row.get("node_execution_id"),
-            node_id=_text(row, "node_id"),
-            node_type=_text(row, "node_type"),
-            title=_text(row, "title"),
-            index=_int(row, "index") or 0,
-            predecessor=row.get("predecessor_node_id"),
-            status=_text(row, "status"),
-            error=row.get("error"),
-            elapsed_s=_float(row, "elapsed_time"),
-            created_us=_us(row, "created_at") or 0,
-            finished_us=_us(row, "finished_at"),
-            inputs=row.get("inputs"),
-            process_data=row.get("process_data"),
-            outputs=row.get("outputs"),
-            metadata=row.get("execution_metadata"),
-            app_name=app.get("name"),
-            mode=app.get("mode"),
-        )
+        return self._as.nodes(self._node_rows(runs))
 
     def single_step_keys(self, since_us: int, limit: int) -> Sequence[Key]:
-        table = self._table("workflow_node_executions")
-        alone = [
-            row
-            for row in table.values()
+        table = self._as.table("workflow_node_executions")
+        alone = {
+            row_id
+            for row_id, row in table.items()
             if row.get("triggered_from") == "single-step" and row.get("status") in _TERMINAL
-        ]
-        keys = [Key(id=_text(row, "id"), at=_text(row, "created_at"), us=_us(row, "created_at") or 0) for row in alone]
-        return sorted((key for key in keys if key.us >= since_us), key=lambda key: (key.us, key.id))[:limit]
+        }
+        return self._keys("workflow_node_executions", where=lambda key: key.id in alone and key.us >= since_us)[:limit]
 
     def single_steps(self, ids: Collection[str]) -> Sequence[NodeRow]:
-        return [self._node(row) for row in self._rows("workflow_node_executions", ids)]
+        return self._as.nodes(self._rows("workflow_node_executions", ids))
 
-    def graphs(self, workflow_ids: Collection[str]) -> dict[str, Graph]:
-        return {_text(row, "id"): graph_of(row.get("graph")) for row in self._rows("workflows", workflow_ids)}
+    # -- what stands around turns
 
-    def agent_tools(self, model_config_ids: Collection[str]) -> dict[str, dict[str, AgentTool]]:
-        rows = self._rows("app_model_configs", model_config_ids)
-        return {_text(row, "id"): agent_tools_of(row.get("agent_mode")) for row in rows}
+    def definitions(self, workflow_ids: Collection[str]) -> dict[str, Definition]:
+        return {
+            text_of(row, "id"): Definition(graph_of(row.get("graph")), _hash_of(row, WORKFLOW_COLUMNS))
+            for row in self._rows("workflows", workflow_ids)
+        }
 
+    def configs(self, model_config_ids: Collection[str]) -> dict[str, AppConfig]:
+        return {
+            text_of(row, "id"): AppConfig(agent_tools_of(row.get("agent_mode")), _hash_of(row, APP_CONFIG_COLUMNS))
+            for row in self._rows("app_model_configs", model_config_ids)
+        }
 
-def _joined(before: Signal | None, row: Row, mark: str, *, stop: bool = False) -> Signal:
-    last = max(_us(row, "created_at") or 0, _us(row, "finished_at") or 0)
-    size = _size(
-        row,
-        *("inputs", "process_data", "outputs", "execution_metadata"),
-        *("thought", "answer", "tool_input", "observation"),
-    )
-    if before is None:
-        return Signal(mark=mark, last_us=last, size=size, stop_evidence=stop)
-    return Signal(
-        mark=f"{before.mark};{mark}",
-        last_us=max(before.last_us, last),
-        size=before.size + size,
-        stop_evidence=before.stop_evidence or stop,
-    )
+    def apps(self) -> Mapping[str, AppRow]:
+        pipelines = {row_id: self._as.app(row, "rag-pipeline") for row_id, row in self._as.table("pipelines").items()}
+        return pipelines | {row_id: self._as.app(row) for row_id, row in self._as.table("apps").items()}
 
+    # -- comparing
 
-def _text(row: Row, column: str) -> str:
-    return row.get(column) or ""
+    def oldest_us(self, table: Table) -> int | None:
+        if table == "workflow_runs" and not self.runs_indexed:
+            return None
+        return min((key.us for key in self._keys(table, where=lambda key: key.us > 0)), default=None)
 
+    def digests(self, table: Table, since_us: int, until_us: int) -> dict[str, Digest]:
+        hashes: defaultdict[str, list[int]] = defaultdict(list)
+        for key in self._keys(table, where=lambda key: since_us <= key.us < until_us):
+            name = md5(key.id.encode(), usedforsecurity=False).hexdigest()[:_HASHED_DIGITS]
+            hashes[text_of(self._as.table(table)[key.id], "app_id")].append(int(name, 16))
+        return {app_id: Digest(len(each), sum(each)) for app_id, each in hashes.items()}
 
-def _int(row: Row, column: str) -> int | None:
-    value = row.get(column)
-    return int(value) if value not in {None, ""} and value is not None else None
-
-
-def _float(row: Row, column: str) -> float:
-    return float(row.get(column) or 0)
-
-
-def _size(row: Row, *columns: str) -> int:
-    return sum(len((row.get(column) or "").encode()) for column in columns)
+    def ids_between(self, table: Table, app_id: str, since_us: int, until_us: int) -> Sequence[Key]:
+        rows = self._as.table(table)
+        return self._keys(
+            table, where=lambda key: since_us <= key.us < until_us and rows[key.id].get("app_id") == app_id
+        )
 
 
-def _us(row: Row, column: str) -> int | None:
-    text = row.get(column)
-    if not text:
-        return None
-    if text in {"infinity", "-infinity"}:
-        return _FAR_US if text == "infinity" else -_FAR_US
-    try:
-        moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
-    except ValueError:
-        return 0
-    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+def _hash_of(row: Row, columns: Collection[str]) -> str:
+    return config_hash({column: row.get(column) for column in columns})

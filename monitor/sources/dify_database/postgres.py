@@ -7,33 +7,23 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import msgspec
 import psycopg
 from psycopg import errors as pg
 
 from monitor.errors import Auth, MonitorError, Permanent, Retryable
-from monitor.normalise.failure import STOP_PATTERN
-from monitor.normalise.graph import agent_tools_of, graph_of
-from monitor.normalise.rows import AgentTool, Graph, MessageRow, NodeRow, RunRow, ThoughtRow
-from monitor.sources.dify_database.tables import Key, MessageState, RunState, Signal
+from monitor.sources.dify_database.probe import Index, Probe
+from monitor.sources.dify_database.snapshot import Explained, Kept, PostgresSnapshot
+from monitor.sources.dify_database.statements import fitted, statements
 
 __all__ = ["PostgresTables"]
 
-_US = re.compile(r"\bus\(([\w.]+)\)")
-_US_SQL = (
-    r"(CASE WHEN isfinite(\1) AND \1 < '287000-01-01'::timestamp THEN (extract(epoch FROM \1) * 1000000)::bigint"
-    r" WHEN \1 > 'epoch'::timestamp THEN 9000000000000000000 WHEN \1 IS NOT NULL THEN -9000000000000000000 END)"
-)
-_KEYS_AHEAD = 20
-"""Without an index on the runs' creation, one look at all of them brings the keys of this many pages."""
-_KEYS_AHEAD_FOR_US = 60_000_000
-_MAX_GRAPHS = 256
-_ZERO = "00000000-0000-0000-0000-000000000000"
+_PROBE_EVERY_US = 600_000_000
+_NOTHING = Probe(server_version=0, role="", columns={}, indexes={})
 _IDLE_S, _INTERVAL_S, _PROBES = 15, 5, 3
 """A server that went away without a word is noticed in half a minute (libpq's own default is two hours)."""
 _WRONG_SETUP = (
@@ -51,29 +41,6 @@ _URL_UNREADABLE = (
 )
 
 
-def _statements() -> dict[str, LiteralString]:
-    text = (files("monitor.sources.dify_database") / "postgres.sql").read_text(encoding="utf-8")
-    blocks = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
-    named = zip(blocks[::2], blocks[1::2], strict=True)
-    # The file is part of the program, so its text is as literal as if it stood here.
-    return {name: cast("LiteralString", _US.sub(_US_SQL, sql.strip())) for name, sql in named}  # type: ignore[redundant-cast]
-
-
-class _Ahead(msgspec.Struct):
-    """Keys of runs that one look at the whole table brought for several pages."""
-
-    after: Key | None
-    until_us: int
-    """When it is too old (the database's time)."""
-    keys: list[Key]
-
-    def behind(self, after: Key | None, now_us: int) -> list[Key]:
-        """Those behind a place; none where it does not know them all."""
-        if now_us > self.until_us or (_place(after) < _place(self.after)):
-            return []
-        return [key for key in self.keys if _place(key) > _place(after)]
-
-
 class PostgresTables:
     """Implements `Tables`. `url` is a libpq URI; `statement_timeout_s` bounds every statement."""
 
@@ -82,14 +49,47 @@ class PostgresTables:
         self._statement_timeout_ms = max(1, int(statement_timeout_s * 1000))  # 0 would be no limit
         self._connect_timeout_s = connect_timeout_s
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
-        self._statements = _statements()
-        self._graphs: dict[str, Graph] = {}
-        self._ahead: _Ahead | None = None
-        self._runs_indexed: bool | None = None
+        self._statements = statements()
+        self._kept: Kept | None = None
+        self._stale = True
+        """Whether to probe before the next question."""
 
     @contextmanager
-    def snapshot(self) -> Iterator[_PostgresSnapshot]:
+    def snapshot(self) -> Iterator[PostgresSnapshot]:
         """One REPEATABLE READ READ ONLY transaction."""
+        with self._transaction() as (cursor, now_us):
+            kept = self._known(cursor, now_us)
+            snapshot = PostgresSnapshot(cursor, kept, now_us)
+            try:
+                yield snapshot
+            except _WRONG_SETUP as exc:
+                self._stale = True
+                again = self._how_to_go_on(kept, snapshot.asked, now_us)
+                if not again:
+                    raise
+                raise Retryable(f"Dify's database: {_first_line(exc)}; {again}", reason="database") from exc
+
+    def _known(self, cursor: psycopg.Cursor[tuple[Any, ...]], now_us: int) -> Kept:
+        """What the database has; it is looked at again now and then. Raises Auth where it does not suffice."""
+        if self._kept is None or self._stale or now_us > self._kept.probed_us + _PROBE_EVERY_US:
+            self._kept = self._probed(cursor, now_us)
+            self._kept.probe.demand()
+            self._stale = False
+        return self._kept
+
+    def _how_to_go_on(self, kept: Kept, asked: str, now_us: int) -> str:
+        """After a statement that does not fit the database; empty where a person must set something right."""
+        statement = self._statements.get(asked)
+        if statement is not None and kept.probed_us < now_us:
+            return "looking again at what there is"  # Dify was updated, or our rights changed
+        if statement is None or not statement.optional:
+            return ""
+        kept.broken[statement.name] = now_us + _PROBE_EVERY_US
+        return f"reading on without {statement.name}"
+
+    @contextmanager
+    def _transaction(self) -> Iterator[tuple[psycopg.Cursor[tuple[Any, ...]], int]]:
+        """A transaction and the database's time; every error by its kind."""
         try:
             connection = self._connect()
             with connection.cursor() as cursor:
@@ -97,7 +97,8 @@ class PostgresTables:
                     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
                     f" SET LOCAL statement_timeout = {self._statement_timeout_ms:d}; SET LOCAL datestyle = 'ISO'"
                 )
-                yield _PostgresSnapshot(cursor, self)
+                ((now_us,),) = self._asked(cursor, "now")
+                yield cursor, int(now_us)
                 cursor.execute("COMMIT")
         except psycopg.Error as exc:
             refused = self._connection is None and _may_show_the_url(exc, self._url)
@@ -111,6 +112,25 @@ class PostgresTables:
         except BaseException:
             self.close()
             raise
+
+    def _asked(self, cursor: psycopg.Cursor[tuple[Any, ...]], name: str) -> list[tuple[Any, ...]]:
+        """The rows of a statement that needs nothing of Dify's."""
+        text = fitted(self._statements[name], _NOTHING)
+        return cursor.execute(text).fetchall() if text is not None else []
+
+    def _probed(self, cursor: psycopg.Cursor[tuple[Any, ...]], now_us: int) -> Kept:
+        """What the database is now; of what was kept, that which is still right."""
+        ((version, role),) = self._asked(cursor, "probed_server")
+        indexes: defaultdict[str, list[Index]] = defaultdict(list)
+        for table, names in self._asked(cursor, "probed_indexes"):
+            indexes[table].append(tuple(names))
+        columns = {row[0]: dict(zip(row[1], row[2], strict=True)) for row in self._asked(cursor, "probed_columns")}
+        probe = Probe(version, role, columns, dict(indexes))
+        before = self._kept
+        if before is not None and before.probe == probe:
+            return msgspec.structs.replace(before, probed_us=now_us, any_resources=None)
+        texts = {name: fitted(each, probe) for name, each in self._statements.items()}
+        return Kept(probe, now_us, self._statements, texts, explained=before.explained if before is not None else None)
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         if self._connection is None or self._connection.closed:
@@ -130,10 +150,32 @@ class PostgresTables:
     @property
     def runs_indexed(self) -> bool:
         """Whether workflow_runs has an index that begins with created_at (Dify 1.11.3 and later)."""
-        if self._runs_indexed is None:
-            with self.snapshot() as tables:
-                return tables.runs_indexed()
-        return self._runs_indexed
+        if self._kept is not None:
+            return self._kept.probe.begins("workflow_runs", "created_at")
+        with self.snapshot() as tables:
+            return tables.runs_indexed()
+
+    def probe(self) -> Probe:
+        """What the database has and grants, whether that suffices or not. Raises Retryable, Permanent or Auth."""
+        with self._transaction() as (cursor, now_us):
+            return self._probed(cursor, now_us).probe
+
+    @contextmanager
+    def explaining(self) -> Iterator[list[Explained]]:
+        """While it lasts, every statement is explained as well as asked, once more; the list grows."""
+        with self.snapshot():
+            pass
+        found: list[Explained] = []
+        kept = self._kept
+        if kept is None:
+            raise Retryable("Dify's database: not probed", reason="database")
+        kept.explained = found
+        try:
+            yield found
+        finally:
+            for each in (kept, self._kept):
+                if each is not None:
+                    each.explained = None
 
     def check(self) -> None:
         """Connect and touch every table that is read."""
@@ -143,151 +185,11 @@ class PostgresTables:
     def close(self) -> None:
         """Drop the connection."""
         connection, self._connection = self._connection, None
-        self._ahead = None
+        self._stale = True
+        if self._kept is not None:
+            self._kept.ahead = None
         if connection is not None:
             connection.close()
-
-
-class _PostgresSnapshot:
-    """Implements `Snapshot` within one transaction."""
-
-    def __init__(self, cursor: psycopg.Cursor[tuple[Any, ...]], tables: PostgresTables) -> None:
-        self._cursor, self._tables = cursor, tables
-
-    def ask(self, name: str, **values: Any) -> list[tuple[Any, ...]]:
-        """All rows of a named statement."""
-        return self._cursor.execute(self._tables._statements[name], values or None).fetchall()  # noqa: SLF001
-
-    def runs_indexed(self) -> bool:
-        """As of the tables, asked once and remembered."""
-        tables = self._tables
-        if tables._runs_indexed is None:  # noqa: SLF001
-            tables._runs_indexed = any("(created_at" in row[1] for row in self.ask("indexes"))  # noqa: SLF001
-        return tables._runs_indexed  # noqa: SLF001
-
-    def now_us(self) -> int:
-        return int(self.ask("now")[0][0])
-
-    def message_keys(self, after: Key | None, limit: int) -> Sequence[Key]:
-        return self._keys("message_keys", after, limit)
-
-    def message_keys_since(self, since_us: int, until: Key) -> Sequence[Key]:
-        return self._keys_since("message_keys_since", since_us, until)
-
-    def _keys(self, name: str, after: Key | None, limit: int) -> list[Key]:
-        at, row_id = (after.at, after.id) if after else (None, _ZERO)
-        return [Key(*row) for row in self.ask(name, at=at, id=row_id, limit=limit)]
-
-    def _keys_since(self, name: str, since_us: int, until: Key) -> list[Key]:
-        return [Key(*row) for row in self.ask(name, since_us=max(0, since_us), at=until.at, id=until.id)]
-
-    def message_states(self, ids: Collection[str]) -> Sequence[MessageState]:
-        return [MessageState(*row) for row in self._by_ids("message_states", ids)]
-
-    def messages(self, ids: Collection[str]) -> Sequence[MessageRow]:
-        return [MessageRow(*row) for row in self._by_ids("messages", ids)]
-
-    def thought_signals(self, message_ids: Collection[str]) -> dict[str, Signal]:
-        rows = self._by_ids("thought_signals", message_ids)
-        return {row[0]: Signal(mark=row[1] or "", last_us=row[2], size=int(row[3])) for row in rows}
-
-    def thoughts(self, message_ids: Collection[str]) -> Sequence[ThoughtRow]:
-        return [ThoughtRow(*row) for row in self._by_ids("thoughts", message_ids)]
-
-    def run_keys(self, after: Key | None, limit: int) -> Sequence[Key]:
-        tables = self._tables
-        if self.runs_indexed():
-            return self._keys("run_keys", after, limit)
-        # One look at the whole table serves many pages; what is missed in between is the sweep's business.
-        now_us = self.now_us()
-        keys = tables._ahead.behind(after, now_us) if tables._ahead is not None else []  # noqa: SLF001
-        if len(keys) < limit:
-            keys = self._keys("run_keys", after, limit * _KEYS_AHEAD)
-            tables._ahead = _Ahead(after=after, until_us=now_us + _KEYS_AHEAD_FOR_US, keys=keys)  # noqa: SLF001
-        return keys[:limit]
-
-    def run_keys_since(self, since_us: int, until: Key) -> Sequence[Key]:
-        return self._keys_since("run_keys_since", since_us, until)
-
-    def run_states(self, ids: Collection[str]) -> Sequence[RunState]:
-        return [RunState(*row) for row in self._by_ids("run_states", ids)]
-
-    def runs(self, ids: Collection[str]) -> Sequence[RunRow]:
-        return [RunRow(*row) for row in self._by_ids("runs", ids)]
-
-    def runs_with_message(self, run_ids: Collection[str], since_us: int, until_us: int) -> set[str]:
-        rows = self.ask("runs_with_message", ids=list(run_ids), since_us=max(0, since_us), until_us=until_us)
-        return {row[0] for row in rows}
-
-    def node_signals(self, runs: Sequence[RunState]) -> dict[str, Signal]:
-        rows = self._by_runs("node_signals", runs, stop=STOP_PATTERN)
-        return {
-            row[0]: Signal(mark=f"{row[1]}.{row[2]}", last_us=row[3], size=int(row[4]), stop_evidence=bool(row[5]))
-            for row in rows
-        }
-
-    def nodes(self, runs: Sequence[RunState]) -> Sequence[NodeRow]:
-        return [NodeRow(*row) for row in self._by_runs("nodes", runs)]
-
-    def single_step_keys(self, since_us: int, limit: int) -> Sequence[Key]:
-        return [Key(*row) for row in self.ask("single_step_keys", since_us=max(0, since_us), limit=limit)]
-
-    def single_steps(self, ids: Collection[str]) -> Sequence[NodeRow]:
-        return [NodeRow(*row) for row in self._by_ids("single_steps", ids)]
-
-    def graphs(self, workflow_ids: Collection[str]) -> dict[str, Graph]:
-        """Published definitions never change and are remembered; drafts are read again."""
-        known = self._tables._graphs  # noqa: SLF001
-        missing = [each for each in workflow_ids if each not in known]
-        found = {each: known[each] for each in workflow_ids if each in known}
-        for row_id, version, text in self._by_ids("graphs", missing):
-            found[row_id] = graph_of(text)
-            if version != "draft":
-                known[row_id] = found[row_id]
-        while len(known) > _MAX_GRAPHS:
-            del known[next(iter(known))]
-        return found
-
-    def agent_tools(self, model_config_ids: Collection[str]) -> dict[str, dict[str, AgentTool]]:
-        return {row_id: agent_tools_of(text) for row_id, text in self._by_ids("agent_tools", model_config_ids)}
-
-    def _by_ids(self, name: str, ids: Collection[str]) -> list[tuple[Any, ...]]:
-        return self.ask(name, ids=list(ids)) if ids else []
-
-    def _by_runs(self, name: str, runs: Sequence[RunState], **values: Any) -> list[tuple[Any, ...]]:
-        """Up to Dify 1.11 the index of the nodes begins with tenant, app, workflow and trigger: name them all."""
-        if not runs:
-            return []
-        groups: defaultdict[str, list[RunState]] = defaultdict(list)
-        for run in runs:
-            groups[_node_trigger(run)].append(run)
-        # A plan by another way than the index would look at every node there is, whatever the statistics promise.
-        self._cursor.execute(
-            "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off"
-        )
-        rows: list[tuple[Any, ...]] = []
-        for triggered, group in groups.items():
-            rows += self.ask(
-                name,
-                tenants=[run.tenant_id for run in group],
-                apps=[run.app_id for run in group],
-                workflows=[run.workflow_id for run in group],
-                ids=[run.id for run in group],
-                triggered=triggered,
-                **values,
-            )
-        self._cursor.execute(
-            "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on"
-        )
-        return rows
-
-
-def _place(key: Key | None) -> tuple[int, str]:
-    return (key.us, key.id) if key is not None else (-(2**63), "")
-
-
-def _node_trigger(run: RunState) -> str:
-    return "rag-pipeline-run" if run.triggered_from.startswith("rag-pipeline") else "workflow-run"
 
 
 def _may_show_the_url(exc: psycopg.Error, url: str) -> bool:
@@ -299,8 +201,7 @@ def _may_show_the_url(exc: psycopg.Error, url: str) -> bool:
 
 def _by_kind(exc: psycopg.Error) -> MonitorError:
     """The error by what follows from it; its text never holds the URL or a password."""
-    text = (exc.diag.message_primary or str(exc)).strip().splitlines()
-    detail = f"Dify's database: {text[0] if text else type(exc).__name__}"
+    detail = f"Dify's database: {_first_line(exc)}"
     if isinstance(exc, _WRONG_SETUP):
         return Auth(
             f"{detail}. Check the URL, and that the role may SELECT from Dify's tables (docs/howto/database-role.md)"
@@ -310,3 +211,8 @@ def _by_kind(exc: psycopg.Error) -> MonitorError:
     if isinstance(exc, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError):
         return Retryable(detail, reason="database")
     return Permanent(detail, reason="database")
+
+
+def _first_line(exc: psycopg.Error) -> str:
+    lines = (exc.diag.message_primary or str(exc)).strip().splitlines()
+    return lines[0] if lines else type(exc).__name__

@@ -2,25 +2,36 @@
 
 Two positions per table (ADR 0001): the mark goes forward through (created_at, id); what lies within `sweep` behind it
 is looked at again, because rows appear behind the mark (their `created_at` is older than their commit, and rounded).
+Beside them: the turns that are watched, and how far the comparisons are (ADR 0013).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
 
 from monitor.model import TurnRef
+from monitor.sources.dify_database.registers.page import Round
 from monitor.sources.dify_database.tables import Key
 
-__all__ = ["Open", "Phase", "Place", "State", "decode", "encode"]
+__all__ = ["Open", "Phase", "Place", "State", "Walk", "decode", "encode", "key_at"]
 
 _MAX_RECENT = 50_000
 """Ids remembered behind a mark; in a denser flood the sweep reaches less far back."""
+_MIN_ID = "00000000-0000-0000-0000-000000000000"
+_DAY_US = 86_400_000_000
 
 Phase = Literal["open", "paused", "abandoned", "settling"]
 """Running; waiting for a person; given up but perhaps not dead; over so lately that rows may still come."""
+
+
+def key_at(us: int) -> Key:
+    """The place before all rows created at that moment (a time of the years 1970 to 9999)."""
+    moment = datetime.fromtimestamp(us // 1_000_000, UTC).replace(tzinfo=None, microsecond=us % 1_000_000)
+    return Key(id=_MIN_ID, at=moment.isoformat(sep=" "), us=us)
 
 
 class Open(msgspec.Struct, omit_defaults=True):
@@ -31,11 +42,20 @@ class Open(msgspec.Struct, omit_defaults=True):
     ref: TurnRef | None = None
     """Fixed when the turn was first told; None while a run waits for its message, or a message for its run."""
     signal: str = ""
+    lagging_us: int = 0
+    """Since when one of its rows is seen to wait for the other (the database's time); 0: it does not."""
     phase: Phase = "open"
     next_us: int = 0
     """Not looked at before (the database's time)."""
     wait_us: int = 0
     """The last pause; each is twice as long as the one before."""
+    created_us: int = 0
+    """Creation of its first row; 0: written by a version that did not keep it."""
+
+    @property
+    def since_us(self) -> int:
+        """When the turn began."""
+        return self.created_us or (self.ref.started_at // 1000 if self.ref is not None else 0)
 
 
 class Place(msgspec.Struct, omit_defaults=True):
@@ -47,6 +67,18 @@ class Place(msgspec.Struct, omit_defaults=True):
     live: bool = False
     """Rows may still appear behind the mark: it came to the table's end, or near it. Nobody knows when the next reading
     is and how far it goes, so that one sweeps first."""
+    end_us: int = 0
+    """When the table's end was reached last (the database's time); 0: never."""
+
+    @property
+    def seen_a_row(self) -> bool:
+        """Whether the mark is a row's own place."""
+        return self.mark is not None and self.mark.id != _MIN_ID
+
+    @property
+    def reached_us(self) -> int:
+        """Up to here every row was seen, but for those that come late."""
+        return max(self.end_us, self.mark.us if self.mark is not None else 0)
 
     def ahead(self) -> int:
         """How many of the rows that were seen may lie ahead of the mark, at most."""
@@ -79,8 +111,17 @@ class Place(msgspec.Struct, omit_defaults=True):
         self.recent = kept
 
 
+class Walk(msgspec.Struct, omit_defaults=True):
+    """One pass of comparisons, window by window."""
+
+    since_us: int = 0
+    """Where it began; 0: the next one has not begun."""
+    at_us: int = 0
+    """Compared up to here."""
+
+
 class State(msgspec.Struct, omit_defaults=True):
-    """One source's position."""
+    """One source's position. Every field has a default, so that positions of older versions still read."""
 
     messages: Place = msgspec.field(default_factory=Place)
     runs: Place = msgspec.field(default_factory=Place)
@@ -93,6 +134,65 @@ class State(msgspec.Struct, omit_defaults=True):
     """Nothing created before is wanted."""
     watched: dict[str, Open] = {}
     """By turn id, or by the row's id while the turn is not told."""
+    rounds: dict[str, Round] = {}
+    """How far the registers were looked over."""
+    registered: bool = False
+    """All registers were looked over once."""
+
+    # -- comparisons
+    remembers: bool = False
+    """What is told goes into the memory. Absent in positions from before there was one."""
+    compared_from_us: int = 0
+    """Rows created before were told without being remembered, so they are not compared; 0: all are."""
+    recent: Walk = msgspec.field(default_factory=Walk)
+    older: Walk = msgspec.field(default_factory=Walk)
+    older_next: bool = False
+    """Which of the two walks goes on next."""
+    compare_next_us: int = 0
+    """Nothing is compared before (the database's time)."""
+    checked_since_us: int = 0
+    checked_until_us: int = 0
+    checked_at_us: int = 0
+    compared: int = 0
+    repaired: int = 0
+    deleted: int = 0
+    left_out: int = 0
+    unread: int = 0
+    """Rows that Dify holds and that could not be understood."""
+    lost: int = 0
+    """Such rows that Dify holds no longer, and spans of time that were deleted before they were read."""
+    missing: int = 0
+    """Rows that a comparison found and that did not fit into its page."""
+
+    # -- Dify's clean-up
+    coverage: str = "safe"
+    """The state that was told last."""
+    coverage_told: int = 0
+    """How often it was told."""
+    oldest: dict[str, int] = {}
+    """By table, creation of the oldest row that Dify held when it was last asked; absent: unknown, or none."""
+    oldest_next_us: int = 0
+    """Not asked again before (the database's time)."""
+    external_runs: bool = False
+    """As in `Coverage`."""
+    external_next_us: int = 0
+    """Not asked again before (the database's time)."""
+    retention: dict[str, int] = {}
+    """By table, how long Dify keeps rows (microseconds), where one saw them go."""
+
+    @property
+    def oldest_us(self) -> int:
+        """Creation of the oldest row of any table; 0: unknown, or none."""
+        return max(0, min(self.oldest.values(), default=0))
+
+    def begin_to_remember(self, now_us: int) -> None:
+        """Make a position from before there was a memory one that has it; others stay as they are."""
+        places = (self.messages, self.runs)
+        used = bool(self.watched) or any(place.seen_a_row or place.recent for place in places)
+        if not self.remembers and used:
+            ahead = [us for place in places for us in place.recent.values() if us < now_us + _DAY_US]
+            self.compared_from_us = max(now_us, *ahead, *(place.reached_us for place in places)) + 1
+        self.remembers = True
 
 
 _decoder = msgspec.json.Decoder(State)

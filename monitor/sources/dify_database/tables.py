@@ -131,6 +131,16 @@ class Snapshot(Protocol):
         """All runs created from `since_us` to `until` inclusive."""
         ...
 
+    def newest_run_keys(self, since_us: int, limit: int) -> Sequence[Key]:
+        """Runs created from `since_us` on that need no message, the oldest first, without looking at all runs.
+
+        For databases whose `runs_indexed` is false: between two of the costly looks by `run_keys` it finds nearly all
+        new runs through other indexes of Dify (sequence numbers up to 1.4, their first nodes from 1.5 on). It promises
+        no completeness (a run that failed before its first node is left out), so it must never move a mark. None where
+        runs are indexed, or nothing helps.
+        """
+        ...
+
     def run_states(self, ids: Collection[str]) -> Sequence[RunState]:
         """How far these runs are; deleted ones are left out."""
         ...
@@ -175,6 +185,13 @@ class Snapshot(Protocol):
         """All apps by id; at most a minute old."""
         ...
 
+    def external_runs(self) -> bool:
+        """Whether the newest messages name runs of which the database holds none: Dify keeps its runs elsewhere.
+
+        So it is with Dify's Logstore repositories (1.11.2 and later). Looks at 500 messages; ask rarely.
+        """
+        ...
+
     # -- comparing
 
     def oldest_us(self, table: Table) -> int | None:
@@ -182,17 +199,24 @@ class Snapshot(Protocol):
         ...
 
     def digests(self, table: Table, since_us: int, until_us: int) -> dict[str, Digest]:
-        """Per app, the rows created from `since_us` to before `until_us`."""
+        """Per app, the rows created from `since_us` to before `until_us`.
+
+        By the index of creation. Where `runs_indexed` is false, one of `workflow_runs` looks at the whole table: ask
+        for a large window at once, and rarely.
+        """
         ...
 
     def ids_between(self, table: Table, app_id: str, since_us: int, until_us: int) -> Sequence[Key]:
-        """These rows, for one app."""
+        """These rows, for one app, in (created_at, id). Costs what `digests` costs."""
         ...
 
     # -- the small tables beside the turns
 
     def ask(self, name: str, **values: Any) -> list[tuple[Any, ...]]:
-        """All rows of a statement of `registers.sql`; none where this Dify has no such table, or we no right to it."""
+        """All rows of a statement of `registers.sql`; none where this Dify has no such table, or we no right to it.
+
+        What a statement's line `-- needs: table, table.column` names must be there and readable, else it gives no rows.
+        """
         ...
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
+import msgspec
 import structlog
 
-from monitor.model import Event, SourceGap, StepEnded, TurnEnded, TurnStarted
+from monitor.model import COVERAGE_KEY, Coverage, Event, SourceGap, StepEnded, TurnEnded, TurnStarted
 from monitor.ports import Page
+from monitor.sources.dify_database.choice import Choice
 from monitor.sources.dify_database.memory import MemoryTables
 from monitor.sources.dify_database.reader import Limits, Reader
 from monitor.sources.dify_database.state import State, decode
@@ -91,19 +94,40 @@ class Dify:
 class Watcher:
     """Reads the world again and again from where it stood, and keeps what it was told."""
 
-    def __init__(self, dify: Dify, *, limit: int = 20, limits: Limits | None = None) -> None:
-        self.dify, self.limit, self.limits = dify, limit, limits or Limits()
+    def __init__(
+        self,
+        dify: Dify,
+        *,
+        limit: int = 20,
+        limits: Limits | None = None,
+        choice: Choice | None = None,
+        registers: Any = None,
+    ) -> None:
+        self.dify, self.limit, self.limits, self.choice, self.registers = (
+            dify,
+            limit,
+            limits or Limits(),
+            choice,
+            registers,
+        )
+        self.runs_indexed = True
         self.position: bytes | None = None
         self.ledger = Ledger()
         self.tables = dify.tables
 
     def page(self, *, scan_runs: bool = True, pseudonym: Callable[[str], str] = pseudonym) -> Page:
         """One page."""
-        reader = Reader(self.limits, pseudonym, structlog.get_logger())
-        page = reader.read(self.tables, self.position, self.limit, scan_runs=scan_runs)
+        reader = Reader(self.limits, pseudonym, structlog.get_logger(), choice=self.choice, registers=self.registers)
+        page = reader.read(
+            self.tables,
+            self.position,
+            self.limit,
+            self.ledger.memory,
+            scan_runs=scan_runs,
+            runs_indexed=self.runs_indexed,
+        )
         self.position = page.position
-        for event in page.events:
-            self.ledger.add(event)
+        self.ledger.take(page)
         return page
 
     def read(self, after: float = 0.0, **kwargs: object) -> list[Event]:
@@ -118,6 +142,11 @@ class Watcher:
     @property
     def state(self) -> State:
         return decode(self.position)
+
+    @property
+    def coverage(self) -> Coverage:
+        """As the source last remembered it, which is once a minute."""
+        return msgspec.json.decode(self.ledger.memory.get([COVERAGE_KEY])[COVERAGE_KEY], type=Coverage)
 
 
 def told(events: list[Event]) -> list[str]:
