@@ -126,17 +126,21 @@ def _clean(value: Any) -> Any:
 
 
 def _calls(evidence: tuple[Evidence, ...]) -> list[str]:
-    """A line for each of the newest calls."""
+    """A line for each of the newest pieces of evidence."""
     hidden = len(evidence) - _MOST_CALLS
     lines = [f"    … and {hidden} earlier"] if hidden > 0 else []
     return lines + [_call(one) for one in evidence[-_MOST_CALLS:]]
 
 
 def _call(one: Evidence) -> str:
+    """One step; or one fact beside the turns, which takes no time, and which its key names where it has no turn."""
     ids = {"conversation": one.conversation_id, "message": one.message_id, "run": one.run_id}
     where = ", ".join(f"{name} {plain(value)}" for name, value in ids.items() if value)
-    what = plain(one.error_type or one.status)
-    return f"    {rfc3339(one.at, 'seconds')}  {what}  {one.duration_ns / _NS:.1f} s  {where}"
+    when = rfc3339(one.at, "seconds")
+    if one.step_id:
+        return f"    {when}  {plain(one.error_type or one.status)}  {one.duration_ns / _NS:.1f} s  {where}"
+    what = f"{one.status} ({one.error_type})" if one.error_type not in {"", one.status} else one.status
+    return f"    {when}  {plain(what)}  {where or plain(one.key)}"
 
 
 def _replayable(evidence: tuple[Evidence, ...]) -> list[str]:

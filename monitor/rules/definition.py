@@ -32,9 +32,10 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from monitor.errors import ConfigError
 from monitor.model.units import duration_ns
 from monitor.ports import Rule
-from monitor.rules.matcher import FIELDS, Matcher, parse_matcher
+from monitor.rules.matcher import Matcher, parse_matcher
+from monitor.rules.subject import FIELDS
 
-__all__ = ["Definition", "LoadedRule", "RuleKind", "parse_rules", "render_text"]
+__all__ = ["Definition", "LoadedRule", "RuleKind", "parse_rules", "render_text", "wrong"]
 
 _STATE_VERSION = 1
 """Part of every digest: raise it when a kind's stored state changes, and all rules begin anew."""
@@ -45,7 +46,7 @@ _LabelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")
 _Text = Annotated[str, StringConstraints(max_length=2000)]
 
 
-def _wrong(problem: str, remedy: str, setting: str = "") -> PydanticCustomError:
+def wrong(problem: str, remedy: str, setting: str = "") -> PydanticCustomError:
     """A finding with its remedy; `setting` where a rule about the whole concerns one of its settings."""
     return PydanticCustomError("rule", "{problem}", {"problem": problem, "remedy": remedy, "setting": setting})
 
@@ -54,7 +55,7 @@ def _canonical(text: str) -> str:
     try:
         return str(parse_matcher(text))
     except ValueError as exc:
-        raise _wrong(f"can't use this matcher: {exc}", 'Write such as kind="tool" or tool=~"order_.*"') from exc
+        raise wrong(f"can't use this matcher: {exc}", 'Write such as kind="tool" or tool=~"order_.*"') from exc
 
 
 def _listed(value: object) -> object:
@@ -63,16 +64,16 @@ def _listed(value: object) -> object:
         return value
     for field, wanted in value.items():
         if not isinstance(field, str) or not isinstance(wanted, str):
-            raise _wrong(f"{field!s} must equal a text", 'Write `field: "value"`, or a list of matchers')
+            raise wrong(f"{field!s} must equal a text", 'Write `field: "value"`, or a list of matchers')
     return [str(Matcher(field, "=", wanted)) for field, wanted in value.items()]
 
 
 def _known_fields(names: tuple[str, ...]) -> tuple[str, ...]:
     unknown = sorted(set(names) - set(FIELDS))
     if unknown:
-        raise _wrong(f"unknown field {', '.join(unknown)}", f"Known fields: {', '.join(sorted(FIELDS))}")
+        raise wrong(f"unknown field {', '.join(unknown)}", f"Known fields: {', '.join(sorted(FIELDS))}")
     if len(set(names)) < len(names):
-        raise _wrong("a field is named twice", "Name each field once")
+        raise wrong("a field is named twice", "Name each field once")
     return names
 
 
@@ -97,8 +98,9 @@ class Definition(BaseModel):
         BeforeValidator(_listed),
         WithJsonSchema({"type": ["array", "object"], "examples": [{"kind": "tool"}, ['tool=~"order_.*"']]}),
     ] = ()
-    """Which steps it looks at: `{field: value}`, or a list of matchers `field="value"` with `=`, `!=`, `=~`, `!~`, all
-    of which must match. Empty: every step."""
+    """Which facts it looks at: `{field: value}`, or a list of matchers `field="value"` with `=`, `!=`, `=~`, `!~`, all
+    of which must match. Empty: every step. Other facts only where `kind` asks for them: `feedback`, `trigger`, `form`,
+    `indexing`, `coverage`."""
     group_by: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known_fields)]
     """Fields that keep streaks, counts and alerts apart; they become the alert's labels."""
     severity: Literal["page", "warning"] = "warning"
@@ -121,7 +123,7 @@ class Definition(BaseModel):
         twice = sorted({*self.group_by, "value"} & set(self.labels))
         if twice:
             problem = f"the rule itself sets {', '.join(twice)}"
-            raise _wrong(problem, "Choose another name", "labels")
+            raise wrong(problem, "Choose another name", "labels")
         return self
 
     @model_validator(mode="after")
@@ -131,7 +133,7 @@ class Definition(BaseModel):
             problem = _text_problem(getattr(self, setting), known)
             if problem:
                 names = ", ".join(f"{{{name}}}" for name in sorted(known))
-                raise _wrong(problem, f"Known are {names}; a plain brace is written twice", setting)
+                raise wrong(problem, f"Known are {names}; a plain brace is written twice", setting)
         return self
 
     @property

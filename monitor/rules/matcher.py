@@ -1,6 +1,7 @@
-"""Which steps a rule looks at: Alertmanager's matchers (`tool="search"`, `!=`, `=~`, `!~`) over a step's fields.
+"""Which facts a rule looks at: Alertmanager's matchers (`tool="search"`, `!=`, `=~`, `!~`) over a fact's fields.
 
-Pure. Not a query language: matchers are joined by "and", each looks at one field, a field that a step lacks is ''.
+Pure. Not a query language: matchers are joined by "and", each looks at one field, a field that a fact lacks is ''.
+Facts beside the turns are looked at only where a matcher asks for their kind (`kinds_wanted`).
 Expressions match the whole value. Python's engine backtracks, so expressions whose time could explode are refused
 when they are read (see `check_expression`), and only a value's first 256 characters are looked at. Rules of any
 kind use this; `monitor.rules.definition` reads it from YAML.
@@ -9,14 +10,14 @@ kind use this; `monitor.rules.definition` reads it from YAML.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
-from monitor.model import Recorded, StepEnded
+from monitor.model import StepKind
+from monitor.rules.subject import FIELDS, KINDS, Subject, fields_of
 
-__all__ = ["FIELDS", "Matcher", "check_expression", "fields_of", "parse_matcher"]
+__all__ = ["FIELDS", "Matcher", "check_expression", "fields_of", "kinds_wanted", "parse_matcher"]
 
 Operator = Literal["=", "!=", "=~", "!~"]
 
@@ -33,42 +34,6 @@ _COUNTED = re.compile(r"\{\d*,?\d*\}")
 _GROUP_START = re.compile(r"\((?:\?:|\?i:|\?s:|(?!\?))")
 
 
-def _tool(body: StepEnded) -> str:
-    """The tool's name; `other` where the model invented it, so that nobody can make endless groups."""
-    tool = body.step.tool
-    if tool is None:
-        return ""
-    return tool.name if tool.known else "other"
-
-
-FIELDS: Mapping[str, Callable[[StepEnded], str]] = MappingProxyType(
-    {
-        "kind": lambda body: body.step.kind,
-        "status": lambda body: body.step.status,
-        "error_type": lambda body: body.step.error_type,
-        "tool": _tool,
-        "tool_provider": lambda body: body.step.tool.provider if body.step.tool else "",
-        "tool_provider_type": lambda body: body.step.tool.provider_type if body.step.tool else "",
-        "model_name": lambda body: body.step.model_name,
-        "node_type": lambda body: body.step.node.node_type if body.step.node else "",
-        "tenant_id": lambda body: body.turn.tenant_id,
-        "app_id": lambda body: body.turn.app_id,
-        "app_name": lambda body: body.turn.app_name,
-        "mode": lambda body: body.turn.mode,
-        "invoke_from": lambda body: body.turn.invoke_from,
-    }
-)
-"""What matchers, groups and texts can speak of, and where it stands in a step."""
-
-
-def fields_of(recorded: Recorded) -> dict[str, str]:
-    """All fields of a step's event; empty for any other event."""
-    body = recorded.event.body
-    if not isinstance(body, StepEnded):
-        return {}
-    return {name: read(body) for name, read in FIELDS.items()}
-
-
 @dataclass(frozen=True)
 class Matcher:
     """One condition on one field."""
@@ -78,9 +43,12 @@ class Matcher:
     value: str
     expression: re.Pattern[str] | None = None
 
-    def matches(self, body: StepEnded) -> bool:
-        """Whether the step fulfils the condition."""
-        actual = FIELDS[self.field](body)
+    def matches(self, body: Subject) -> bool:
+        """Whether the fact fulfils the condition."""
+        return self.admits(FIELDS[self.field](body))
+
+    def admits(self, actual: str) -> bool:
+        """Whether this value of the field fulfils it."""
         if self.expression is None:
             equal = actual == self.value
         else:
@@ -90,6 +58,17 @@ class Matcher:
     def __str__(self) -> str:
         escaped = self.value.replace("\\", "\\\\").replace('"', '\\"')
         return f'{self.field}{self.operator}"{escaped}"'
+
+
+def kinds_wanted(matchers: Iterable[Matcher]) -> frozenset[str]:
+    """The kinds that these matchers look at: of steps all that they admit, others only where `=` or `=~` asks for them.
+
+    So a rule without a word on `kind`, or with `kind!="tool"` alone, is about steps.
+    """
+    about = [matcher for matcher in matchers if matcher.field == "kind"]
+    asked = any(not matcher.operator.startswith("!") for matcher in about)
+    known = KINDS if asked else map(str, get_args(StepKind))
+    return frozenset(kind for kind in known if all(matcher.admits(kind) for matcher in about))
 
 
 def parse_matcher(text: str) -> Matcher:

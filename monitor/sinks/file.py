@@ -1,8 +1,9 @@
-"""The `file` sink: spans as lines of OTLP/JSON in a local file, which a Collector's otlpjsonfile receiver reads.
+"""The `file` sink: lines of OTLP/JSON in a local file, which a Collector's otlpjsonfile receiver reads.
 
-Each span stands in the files exactly once, whatever crashes: how far the file goes is committed with the sink's
-cursor, and what a crash left behind that is cut off at the next start, to be written again. What writes is
-`file_writer.py`; what a line looks like is `file_lines.py`.
+A span is a line of its own, and so is each fact beside the turns that is no span: as a log record (`resourceLogs`),
+which a pipeline for traces passes over. Each stands in the files exactly once, whatever crashes: how far the file goes
+is committed with the sink's cursor, and what a crash left behind that is cut off at the next start, to be written
+again. What writes is `file_writer.py`; what a line looks like is `file_lines.py`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from pydantic import BeforeValidator, Field
 
 from monitor.model import Recorded, StepEnded, semconv
 from monitor.model.units import size_bytes
+from monitor.normalise.note_spans import NOTE_KINDS, note_record
 from monitor.normalise.redact import ContentPolicy, apply
-from monitor.normalise.spans import spans_of
+from monitor.normalise.spans import SPAN_KINDS, spans_of
 from monitor.ports import AdapterConfig, Report, Sink, Tools
 from monitor.sinks.file_lines import Lines
 from monitor.sinks.file_writer import Writer
@@ -24,7 +26,7 @@ __all__ = ["Config", "build"]
 
 
 class Config(AdapterConfig):
-    """Spans as lines of OTLP/JSON in a file."""
+    """Spans, and facts that are no spans as log records, as lines of OTLP/JSON in a file."""
 
     type: Literal["file"]
     path: str = Field(min_length=1)
@@ -48,7 +50,7 @@ class Config(AdapterConfig):
 class FileSink:
     """Implements `monitor.ports.Sink`."""
 
-    kinds: Collection[str] = frozenset({"step_ended", "turn_ended"})
+    kinds: Collection[str] = SPAN_KINDS | NOTE_KINDS
     max_events = 2000
     max_bytes = 8 * 1024 * 1024
 
@@ -73,8 +75,12 @@ class FileSink:
         body = recorded.event.body
         if isinstance(body, StepEnded) and body.step.provisional:
             return b""
-        span = spans_of(recorded, apply(self._policy, recorded.event.content))
-        return b"" if span is None else self._lines.encode(span)
+        content = apply(self._policy, recorded.event.content)
+        span = spans_of(recorded, content)
+        if span is not None:
+            return self._lines.encode(span)
+        record = note_record(recorded, content)
+        return b"" if record is None else self._lines.encode_record(record)
 
     def send(self, parts: Sequence[bytes], seqs: Sequence[int]) -> Report:
         """Append the lines, all or none of them. The report's state says how far the file goes now."""

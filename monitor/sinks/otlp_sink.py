@@ -8,7 +8,7 @@ from typing import Protocol
 from monitor.http import excerpt, redact_url
 from monitor.model import Recorded, StepEnded, semconv
 from monitor.normalise.redact import apply
-from monitor.normalise.spans import spans_of
+from monitor.normalise.spans import SPAN_KINDS, spans_of
 from monitor.ports import Report, Tools
 from monitor.sinks.otlp_encoding import Encoder
 from monitor.sinks.otlp_settings import Config, Settings, in_clear, settings_of
@@ -37,7 +37,7 @@ class Transport(Protocol):
 class OtlpSink:
     """Implements `monitor.ports.Sink`."""
 
-    kinds: Collection[str] = frozenset({"step_ended", "turn_ended"})
+    kinds: Collection[str] = SPAN_KINDS
 
     def __init__(self, config: Config, settings: Settings, transport: Transport) -> None:
         self.name = config.label

@@ -58,6 +58,22 @@ def test_runs_without_a_conversation_are_replayed_by_their_turn():
     assert f"  replay: monitor replay {uuid(7, 3)}\n" in as_text(notification(evidence=(call, call)))
 
 
+@pytest.mark.parametrize(
+    ("fact", "line"),
+    [
+        (
+            Evidence("k", uuid(1, 3), "", BASE_NS, "dislike", conversation_id=uuid(1, 4), message_id=uuid(1, 2)),
+            f"dislike  conversation {uuid(1, 4)}, message {uuid(1, 2)}",
+        ),
+        (Evidence("dataset:d:document:x:0", "", "", BASE_NS, "failed", "quota"), "failed (quota)  dataset:d:document:x:0"),
+        (Evidence("source:dify:coverage:-:3", "", "", BASE_NS, "overtaken"), "overtaken  source:dify:coverage:-:3"),
+    ],
+)  # fmt: skip
+def test_a_fact_beside_the_turns_reads_well(fact, line):
+    """A rating, a document, a source: no duration, and a name even where there is no turn."""
+    assert f"    2025-09-24T08:00:00Z  {line}\n" in as_text(notification(evidence=(fact,)))
+
+
 def test_what_is_pasted_into_a_shell_is_an_id():
     hostile = Evidence(key="k", turn_id="t", step_id="s", at=BASE_NS, status="failed", conversation_id="x; rm -rf /")
     assert "monitor replay" not in as_text(notification(evidence=(hostile,)))

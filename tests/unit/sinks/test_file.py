@@ -20,11 +20,14 @@ from google.protobuf.json_format import Parse
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import SeverityNumber
 
 from monitor.clock import SystemClock
 from monitor.errors import Auth, Retryable
-from monitor.model import StepEnded
+from monitor.model import StepEnded, kind_of
+from monitor.normalise.note_spans import note_record
 from monitor.normalise.spans import spans_of
 from monitor.ports import Tools
 from monitor.sinks import file
@@ -33,6 +36,7 @@ from monitor.sinks.file_writer import Writer, error_of
 from monitor.sinks.otlp_encoding import Encoder
 from monitor.testing import samples, strategies
 from monitor.testing.laws import WordKeeper
+from tests.unit.noted import NOTES, any_recorded, note
 
 RESOURCE = {"service.name": "dify", "deployment.environment.name": "test"}
 TOOLS = Tools(clock=SystemClock(), logger=WordKeeper(), pseudonym=str)
@@ -103,6 +107,28 @@ def test_the_same_span_gives_the_same_line():
             assert Lines(RESOURCE).encode(span) == Lines(dict(RESOURCE)).encode(span)
 
 
+@given(any_recorded, strategies.contents)
+def test_a_record_s_line_is_the_same_record_as_protobuf_reads(fact, content):
+    """OTLP/JSON as OpenTelemetry's own reader has it, whatever Dify's rows say."""
+    record = note_record(fact, content)
+    if record is None:
+        return
+    text = Lines(RESOURCE).encode_record(record).decode()
+    assert text.endswith("}\n")
+    assert text.count("\n") == 1
+    line = json.loads(text)
+    (found,) = line["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
+    for name in ("traceId", "spanId"):
+        if name in found:
+            found[name] = base64.b64encode(bytes.fromhex(found[name])).decode()
+    read = Parse(json.dumps(line), ExportLogsServiceRequest()).resource_logs[0].scope_logs[0].log_records[0]
+    assert (read.time_unix_nano, read.event_name) == (record.at, record.name)
+    assert (read.trace_id.hex(), read.span_id.hex()) == (record.trace_id, record.span_id)
+    assert SeverityNumber.Name(read.severity_number) == f"SEVERITY_NUMBER_{read.severity_text}"
+    values = {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in read.attributes}
+    assert values == record.attributes
+
+
 # --- the sink
 
 
@@ -149,6 +175,23 @@ def test_the_resource_is_as_configured(path):
             "dify-eu",
             "production",
         ]
+
+
+@pytest.mark.parametrize("body", NOTES, ids=kind_of)
+def test_every_fact_beside_the_turns_is_one_line(path, body):
+    """A span where a trace is the place to see it, else a log record."""
+    sink = made(path)
+    assert kind_of(body) in sink.kinds
+    (line,) = sink.encode(note(body)).splitlines()
+    assert set(json.loads(line)) < {"resourceSpans", "resourceLogs"}
+
+
+def test_a_line_for_traces_and_one_for_logs_have_the_same_resource(path):
+    sink = made(path, service_name="dify-eu")
+    lines = [json.loads(sink.encode(note(body))) for body in NOTES]
+    resources = [next(iter(line.values()))[0]["resource"] for line in lines]
+    assert {next(iter(line)) for line in lines} == {"resourceSpans", "resourceLogs"}
+    assert all(resource == resources[0] for resource in resources)
 
 
 # --- crashes

@@ -16,12 +16,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from monitor.clock import SystemClock
 from monitor.errors import Auth, ConfigError, Permanent
-from monitor.model import StepEnded
+from monitor.model import StepEnded, kind_of
 from monitor.ports import Tools
 from monitor.sinks import otlp
 from monitor.testing import samples
 from monitor.testing.laws import WordKeeper
 from monitor.testing.servers import Answer, LocalServer
+from tests.unit.noted import NOTES, note
 
 TLS = Path(__file__).parent / "tls"
 """A made-up authority, a server's and a client's certificate for 127.0.0.1; their keys protect nothing."""
@@ -118,6 +119,23 @@ def test_a_provisional_step_waits_for_its_revision(made, server):
     assert sink.encode(second)
     assert send(sink, [first]).accepted == 1
     assert server.requests == []
+
+
+def test_facts_beside_the_turns_leave_where_they_are_spans(made, server):
+    """What people thought of an answer, what a person was asked, and triggers that never became a run."""
+    sink = made(endpoint=server.url)
+    send(sink, [note(body, at) for at, body in enumerate(NOTES)])
+    spans = [each.scope_spans[0].spans[0] for each in request_of(server).resource_spans]
+    assert [span.name for span in spans] == [
+        "feedback dislike",
+        "feedback withdrawn",
+        "annotation changed",
+        "annotation removed",
+        "trigger trigger-webhook",
+        "human_input submitted",
+    ]
+    assert [event.name for span in spans for event in span.events] == ["gen_ai.evaluation.result"] * 4
+    assert {kind_of(body) for body in NOTES if sink.encode(note(body))} <= set(sink.kinds)
 
 
 @pytest.mark.parametrize(("policy", "shown"), [("none", set()), ("redacted", {"[email]"}), ("full", {"a@b.com"})])
