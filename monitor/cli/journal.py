@@ -47,7 +47,8 @@ def command() -> None:
 def stats(as_json: bool, config_file: Path | None, journal_folder: Path | None) -> None:
     """Tell what takes how much room: by kind, by the day it was recorded (UTC), and the largest events.
 
-    Reads all of the journal, which takes some seconds for a million events.
+    On disk, long texts are packed; by kind, day and event they are counted as they came. All of the journal is read,
+    which takes some seconds for a million events.
     """
     clock = SystemClock()
     with Survey.open(folder_of(config_file, journal_folder)) as survey, steps("weighing", clock) as tell:
@@ -97,7 +98,7 @@ def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> in
     "--since", metavar="TIME", callback=_moment, help="What happened since: a date, a time, or how long ago: 12h."
 )
 @click.option("--until", metavar="TIME", callback=_moment, help="What happened before.")
-@click.option("--conversation", metavar="ID", help="One conversation, with the alerts and gaps that name its turns.")
+@click.option("--conversation", metavar="ID", help="One conversation, with all that names its turns.")
 @click.option("--content", is_flag=True, help="With what people, models and tools wrote, and the salts of its hashes.")
 @config_option
 @journal_option
@@ -161,6 +162,7 @@ def _parts(weighed: Weighed) -> dict[str, int]:
     return {
         "Facts": weighed.leaf_bytes,
         "Content": weighed.content_bytes,
+        "Memory of the sources": weighed.memory_bytes,
         "Keys, indexes, the rest": weighed.other_bytes,
         "Free, for what comes": weighed.free_bytes,
         "On disk": weighed.file_bytes,
@@ -190,6 +192,7 @@ def _plain(weighed: Weighed) -> dict[str, Any]:
             "on_disk": weighed.file_bytes,
             "facts": weighed.leaf_bytes,
             "content": weighed.content_bytes,
+            "memory": weighed.memory_bytes,
             "other": weighed.other_bytes,
             "free": weighed.free_bytes,
         },

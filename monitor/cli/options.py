@@ -30,6 +30,7 @@ INTERRUPTED = 130
 _OTHER, _CONFIG, _NOT_READ = 1, 2, 4
 
 config_option = click.option(
+    "-c",
     "--config",
     "config_file",
     type=click.Path(path_type=Path),

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from monitor.replay.words import duration_text
 
-__all__ = ["ago_text", "bytes_text", "console", "iso_text", "moment_text", "print_json", "table"]
+__all__ = ["ago_text", "bytes_text", "console", "iso_text", "local_text", "moment_text", "print_json", "table"]
 
 _NS = 1_000_000_000
 _NEXT_UNIT = 999.5
@@ -62,6 +62,11 @@ def bytes_text(count: float) -> str:
 def moment_text(ns: int) -> str:
     """Such as `2026-11-24 08:46:20 UTC`."""
     return f"{_moment(ns):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def local_text(ns: int) -> str:
+    """Such as `2026-11-24 09:46:20 CET`: what a person compares with a clock on the wall."""
+    return f"{_moment(ns).astimezone():%Y-%m-%d %H:%M:%S %Z}"
 
 
 def iso_text(ns: int | None) -> str | None:

@@ -22,7 +22,7 @@ from monitor.journal import SqliteJournal
 from monitor.journal.folder import Folder
 from monitor.model import Recorded, StepEnded, TurnEnded, TurnStarted, kind_of
 from monitor.model.answers import UNNAMED, Rejection
-from monitor.model.stored import clean
+from monitor.model.stored import clean, noted_turn
 from monitor.replay.plain import one_line
 from monitor.replay.words import plural
 
@@ -242,7 +242,10 @@ def _lines(entry: Rejection, recorded: Recorded | None) -> Iterator[str]:
 
 def _turn_id(recorded: Recorded) -> str:
     body = recorded.event.body
-    return body.turn.turn_id if isinstance(body, TurnStarted | StepEnded | TurnEnded) else ""
+    if isinstance(body, TurnStarted | StepEnded | TurnEnded):
+        return body.turn.turn_id
+    noted = noted_turn(body, recorded.event.occurred_at)
+    return noted.turn_id if noted else ""
 
 
 def _plain(entry: Rejection, recorded: Recorded | None) -> dict[str, Any]:

@@ -38,7 +38,10 @@ def command(ctx: click.Context, as_json: bool, config_file: Path | None, journal
     The journal is only read, beside a running `monitor run` or without one. A problem is: a source that was not read,
     or a consumer that is behind, for more than ten minutes while a sidecar runs; a source that was not read for a day
     without one; parked events that nobody has marked for another delivery; something of Dify's that could not be read
-    within the last day; a journal that is full. Alerts that fire are shown, and are no problem here.
+    within the last day; rows that a comparison with Dify found missing; rows that Dify's clean-up takes before they are
+    read; a journal that is full. Alerts that fire are shown, and are no problem here.
+
+    "Purge-safe up to" is the moment up to which Dify's rows may be deleted without losing anything.
     """
     settings = load_config(config_file, adapters=False).settings
     limits = Limits(settings.journal.max_bytes, settings.journal.min_free_bytes)

@@ -7,13 +7,15 @@ in docs/howto/operate.md, as the exit code rests on it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 import msgspec
 
+from monitor.cli.printing import local_text
 from monitor.errors import JournalFull
 from monitor.journal.survey import Survey
 from monitor.metrics.projection import CONSUMER as METRICS
-from monitor.model import Alert
+from monitor.model import Alert, Coverage
 from monitor.model.answers import Backlog, Gaps, Holder, Parked, Reading, Turns
 from monitor.replay.plain import one_line
 from monitor.replay.words import duration_text, plural
@@ -30,6 +32,18 @@ _UNREAD_NS = 86_400 * _S_NS
 """How long nothing may be read while no sidecar runs: `monitor run --once` may be started once a day."""
 _FRESH_GAP_NS = 86_400 * _S_NS
 """How long a gap is news. It stays in the journal for ever, and must not hide what comes after it."""
+_LET_IT_READ = "Switch Dify's clean-up off until the source has caught up, or let the sidecar run without a pause."
+_KEEP_LONGER = (
+    "What is lost stays lost: `monitor replay` shows the gaps. Let Dify keep its rows for longer than the sidecar may "
+    "be away (WORKFLOW_LOG_RETENTION_DAYS, SANDBOX_EXPIRED_RECORDS_RETENTION_DAYS)."
+)
+_LOSSES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "at_risk": ("Dify's clean-up will soon delete what was not read yet", _LET_IT_READ),
+        "overtaken": ("Dify's clean-up has deleted rows that were never read", _KEEP_LONGER),
+    }
+)
+"""What a coverage's state means where it is not `safe`, and what to do."""
 
 
 class Names(msgspec.Struct, frozen=True):
@@ -71,6 +85,8 @@ class Status(msgspec.Struct, frozen=True):
     alerts: tuple[Alert, ...]
     """Those that fire."""
     gaps: Gaps
+    coverages: Mapping[str, Coverage]
+    """By source, for those that have said it."""
     full: str
     """Why no more is read; empty while there is room."""
     names: Names | None
@@ -103,6 +119,7 @@ def take_status(survey: Survey, names: Names | None, limits: Limits, now_ns: int
         dropped=survey.dropped(),
         alerts=firing_in(survey.projected(RULES)),
         gaps=survey.gaps(),
+        coverages=survey.coverages(),
         full=_full(survey, limits),
         names=names,
     )
@@ -140,6 +157,9 @@ def _problems(status: Status) -> Iterator[Problem]:
     for parked in status.parked:
         yield from _of_parked(parked)
     yield from _of_gaps(status)
+    for name, coverage in status.coverages.items():
+        if status.is_configured(name):
+            yield from _of_coverage(status, one_line(name), coverage)
 
 
 def _of_source(status: Status, reading: Reading) -> Iterator[Problem]:
@@ -201,6 +221,22 @@ def _of_gaps(status: Status) -> Iterator[Problem]:
             f"{_for(status.at - gaps.newest_at)} ago.",
             "A newer Dify may need a newer `monitor`. `monitor replay` shows what is there of a turn; "
             "after a day this is no longer a problem here.",
+        )
+
+
+def _of_coverage(status: Status, name: str, coverage: Coverage) -> Iterator[Problem]:
+    """What Dify's clean-up takes before it was read, and what a comparison found missing."""
+    if coverage.state in _LOSSES:
+        what, remedy = _LOSSES[coverage.state]
+        behind = f", which is {_for(status.at - coverage.purge_safe_at)} ago" if coverage.purge_safe_at else ""
+        safe = f" Rows are safe to delete up to {local_text(coverage.purge_safe_at)}{behind}."
+        yield Problem(f"source {name}: {what}.{safe if coverage.purge_safe_at else ''}", remedy)
+    if coverage.missing and status.at - coverage.checked_at > BEHIND_NS:
+        yield Problem(
+            f"source {name}: {plural(coverage.missing, 'row')} that Dify holds are not recorded, "
+            f"as of a comparison {_for(status.at - coverage.checked_at)} ago.",
+            "They are read again by themselves; if this stays, see source_gap and source_not_read in the sidecar's "
+            "log. Do not let Dify delete them before.",
         )
 
 

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from monitor.cli.printing import ago_text, bytes_text, iso_text, moment_text, table
+from monitor.cli.printing import ago_text, bytes_text, iso_text, local_text, moment_text, table
 from monitor.cli.status_facts import BEHIND_NS, Problem, Status
-from monitor.model import Alert
+from monitor.model import Alert, Coverage
 from monitor.model.answers import Backlog
 from monitor.replay.plain import one_line
 from monitor.replay.words import duration_text, plural
@@ -28,6 +28,9 @@ def draw(status: Status, console: Console) -> None:
     """Write all of it."""
     for section in (_head(status), _sources(status), _consumers(status)):
         console.print(section)
+        console.print()
+    for name, coverage in status.coverages.items():
+        console.print(_coverage(status, name, coverage))
         console.print()
     _parked(status, console)
     _alerts(status, console)
@@ -97,6 +100,41 @@ def _consumers(status: Status) -> Table:
             Text("–" if backlog.oldest_at is None else duration_text(waited_ns / _NS), style),
         )
     return drawn
+
+
+def _coverage(status: Status, name: str, coverage: Coverage) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row(Text("Coverage", "bold"), Text(_name(status, name)))
+    for label, value in _covered(status, coverage):
+        grid.add_row(Text(f"  {label}"), value)
+    return grid
+
+
+def _covered(status: Status, coverage: Coverage) -> Iterator[tuple[str, Text]]:
+    style = {"safe": "green", "at_risk": "yellow", "overtaken": "red"}.get(coverage.state, "")
+    yield "Purge-safe", Text(f"up to {_when(status, coverage.purge_safe_at)} ({coverage.state})", style)
+    yield "Oldest in Dify", Text(_when(status, coverage.oldest_at))
+    yield "Compared", Text(_compared(status, coverage))
+    yield "Repaired", Text(f"{plural(coverage.repaired, 'turn')} that a comparison found missing or changed")
+    yield "Missing", Text(plural(coverage.missing, "row"), "red" if coverage.missing else "")
+    yield "Gaps", Text(f"{coverage.gaps:,}", "red" if coverage.gaps else "")
+    yield "Deleted", Text(f"{plural(coverage.deleted, 'recorded turn')} that Dify no longer holds")
+    yield "Left out", Text(f"{plural(coverage.left_out, 'row')}, by include and exclude")
+    if coverage.external_runs:
+        yield "Runs", Text("Dify keeps its workflow runs outside of this database: see `monitor doctor`", "red")
+
+
+def _when(status: Status, ns: int) -> str:
+    return f"{local_text(ns)}, {ago_text(ns, status.at)}" if ns else "not known yet"
+
+
+def _compared(status: Status, coverage: Coverage) -> str:
+    if not coverage.checked_at:
+        return "not yet: what Dify holds is compared with what is recorded from time to time"
+    since = local_text(coverage.checked_since) if coverage.checked_since else "the beginning"
+    until = local_text(coverage.checked_until)
+    ago = ago_text(coverage.checked_at, status.at)
+    return f"{since} to {until}, {ago}; {plural(coverage.compared, 'row')} in all"
 
 
 def _name(status: Status, name: str) -> str:
@@ -171,6 +209,7 @@ def document(status: Status) -> dict[str, Any]:
             }
             for each in status.sources
         ],
+        "coverage": [_coverage_document(name, each) for name, each in status.coverages.items()],
         "consumers": [_backlog(status, each) for each in status.consumers],
         "rejected": [each._asdict() for each in status.parked],
         "dropped": [
@@ -185,6 +224,26 @@ def document(status: Status) -> dict[str, Any]:
             "newest_reason": gaps.newest_reason,
         },
         "problems": [{"problem": each.problem, "remedy": each.remedy} for each in status.problems],
+    }
+
+
+def _coverage_document(name: str, coverage: Coverage) -> dict[str, Any]:
+    return {
+        "source": name,
+        "state": coverage.state,
+        "said_at": iso_text(coverage.at or None),
+        "purge_safe_at": iso_text(coverage.purge_safe_at or None),
+        "oldest_at": iso_text(coverage.oldest_at or None),
+        "checked_since": iso_text(coverage.checked_since or None),
+        "checked_until": iso_text(coverage.checked_until or None),
+        "checked_at": iso_text(coverage.checked_at or None),
+        "compared": coverage.compared,
+        "repaired": coverage.repaired,
+        "missing": coverage.missing,
+        "gaps": coverage.gaps,
+        "deleted": coverage.deleted,
+        "left_out": coverage.left_out,
+        "external_runs": coverage.external_runs,
     }
 
 

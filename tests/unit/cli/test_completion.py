@@ -50,6 +50,9 @@ def test_commands_are_offered_in_the_order_in_which_people_need_them():
         ("monitor status --js", ["--json"]),
         ("monitor rejected retry --co", ["--consumer", "--config"]),
         ("monitor --vers", ["--version"]),
+        ("monitor do", ["doctor"]),
+        ("monitor doctor --pr", ["--prove"]),
+        ("monitor init --content ", ["none", "redacted", "full"]),
     ],
 )
 def test_what_is_offered(typed, expected):

@@ -41,16 +41,6 @@ def clock():
     return HandClock()
 
 
-@pytest.fixture(autouse=True)
-def _logging_as_it_was():
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
 def logged(clock, out=None, **settings):
     out = out or io.StringIO()
     configure_logs(LogSettings(**settings), clock, out)

@@ -12,7 +12,7 @@ from monitor.clock import SystemClock
 from monitor.journal import SqliteJournal
 from monitor.model.answers import UNNAMED
 from monitor.ports import RejectedEvent
-from monitor.testing import samples
+from monitor.testing import notes, samples
 
 TURN = samples.turn_ref(1)
 OTLP, PHONE = "sink:otlp", "notify:phone"
@@ -64,6 +64,13 @@ def test_the_list(journal):
     assert "\x1b" not in result.output
     assert "    error  bad ␛[31m attribute" in result.output
     assert result.output.endswith("5 events parked\n")
+
+
+def test_a_note_is_listed_with_the_turn_that_it_is_about(journal):
+    journal.append("dify", [notes.annotation(TURN), notes.config_changed()], None)
+    journal.advance("sink:file", 12, rejected=[RejectedEvent(seq, "refused", "") for seq in (10, 11)])
+    listed = json.loads(invoke("list", "--consumer", "sink:file", "--json").output)["rejected"]
+    assert {entry["seq"]: entry["turn_id"] for entry in listed} == {10: TURN.turn_id, 11: ""}
 
 
 def test_the_list_of_one_consumer_or_reason(journal):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -13,7 +14,7 @@ from monitor.cli.status_facts import BEHIND_NS, Limits, Names, take_status
 from monitor.clock import SystemClock
 from monitor.journal import SqliteJournal
 from monitor.journal.survey import Survey
-from monitor.model import SourceGap, TurnStarted
+from monitor.model import COVERAGE_KEY, Coverage, SourceGap, TurnStarted
 from monitor.ports import Projection, RejectedEvent
 from monitor.runtime.alert_rows import CONSUMER as RULES
 from monitor.testing import samples
@@ -154,6 +155,91 @@ def test_a_full_journal(journal, tmp_path):
     (problem,) = problems(tmp_path, limits=Limits(1, 0))
     assert "journal.max_bytes is 1" in problem
     assert len(problems(tmp_path, limits=Limits(None, 2**62))) == 1
+
+
+# -- coverage
+
+
+def cover(journal, source="dify_database", **said):
+    """Let the source say that of its coverage."""
+    at = now_ns()
+    coverage = Coverage(**{"at": at, "purge_safe_at": at - 60 * samples.SECOND, "checked_at": at, **said})
+    remembered = {COVERAGE_KEY: msgspec.json.encode(coverage)}
+    journal.append(source, [], msgspec.json.encode(said), remember=remembered)
+
+
+def test_a_coverage_that_is_safe_is_no_problem(journal, tmp_path):
+    cover(journal, checked_since=1, checked_until=2, compared=5, repaired=1, deleted=7, left_out=3, gaps=1)
+    assert problems(tmp_path) == []
+
+
+@pytest.mark.parametrize(("state", "said"), [("at_risk", "will soon delete"), ("overtaken", "has deleted rows")])
+def test_dify_s_clean_up_ahead_of_us_is_a_problem(journal, tmp_path, state, said):
+    cover(journal, state=state)
+    (problem,) = status_at(tmp_path).problems
+    assert said in problem.problem
+    assert "Rows are safe to delete up to 20" in problem.problem
+    assert problem.remedy
+    assert invoke().exit_code == 1
+
+
+def test_missing_rows_are_a_problem_once_they_had_time_to_be_read(journal, tmp_path):
+    cover(journal, missing=2)
+    assert problems(tmp_path, BEHIND_NS // 2) == []
+    (problem,) = [each for each in problems(tmp_path, BEHIND_NS * 2) if "not recorded" in each]
+    assert (
+        problem == "source dify_database: 2 rows that Dify holds are not recorded, as of a comparison 20 min 0 s ago."
+    )
+
+
+def test_the_coverage_of_a_source_that_is_no_longer_configured_is_nobodys_problem(journal, tmp_path):
+    cover(journal, state="overtaken")
+    assert problems(tmp_path, names=Names(sources=["other"], consumers=[])) == []
+
+
+def test_coverage_is_shown(journal):
+    at = now_ns()
+    cover(
+        journal,
+        purge_safe_at=at - 125 * samples.SECOND,
+        oldest_at=1_758_000_000 * samples.SECOND,
+        checked_since=1_758_000_000 * samples.SECOND,
+        checked_until=1_758_003_600 * samples.SECOND,
+        compared=1234,
+        repaired=1,
+        deleted=7,
+        left_out=3,
+        external_runs=True,
+    )
+    result = invoke()
+    assert max(map(len, result.output.splitlines())) <= 80
+    told = " ".join(result.output.split())
+    assert "Coverage dify_database Purge-safe up to 20" in told
+    assert "UTC, 2 min 5" in told
+    assert "Oldest in Dify 2025-09-16 05:20:00 UTC, " in told
+    assert "Compared 2025-09-16 05:20:00 UTC to 2025-09-16 06:20:00 UTC, " in told
+    assert "1,234 rows in all" in told
+    assert "Repaired 1 turn that" in told
+    assert "Missing 0 rows Gaps 0 Deleted 7 recorded turns" in told
+    assert "Left out 3 rows" in told
+    assert "Dify keeps its workflow runs outside of this database" in told
+
+
+def test_coverage_that_is_not_known_yet_says_so(journal):
+    cover(journal, purge_safe_at=0, checked_at=0)
+    told = " ".join(invoke().output.split())
+    assert "Purge-safe up to not known yet" in told
+    assert "Compared not yet" in told
+
+
+def test_coverage_as_json(journal):
+    cover(journal, state="at_risk", purge_safe_at=1_758_000_000 * samples.SECOND, missing=2, left_out=4)
+    (told,) = json.loads(invoke("--json").stdout)["coverage"]
+    assert told["source"] == "dify_database"
+    assert told["state"] == "at_risk"
+    assert told["purge_safe_at"] == "2025-09-16T05:20:00.000Z"
+    assert told["oldest_at"] is None
+    assert (told["missing"], told["left_out"], told["external_runs"]) == (2, 4, False)
 
 
 # -- what is shown
