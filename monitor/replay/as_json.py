@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from monitor.replay import nouns
+from monitor.replay import beside, nouns, texts
 from monitor.replay.nouns import Timeline
 
 __all__ = ["document", "schema_text"]
@@ -50,7 +50,8 @@ def _described(rules: dict[str, Any], text: str) -> dict[str, Any]:
 def _field_docstrings() -> dict[tuple[str, str], str]:
     """The text under each field, by struct and field."""
     found = {}
-    for struct in ast.parse(inspect.getsource(nouns)).body:
+    sources = (inspect.getsource(module) for module in (nouns, beside, texts))
+    for struct in (statement for source in sources for statement in ast.parse(source).body):
         if isinstance(struct, ast.ClassDef):
             for field, below in pairwise(struct.body):
                 if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from monitor.model import Step
+from monitor.model import Hit, Step
 from monitor.normalise.text import clean, dumps, parse
-from monitor.replay.nouns import Document, Passage, PassageName
+from monitor.replay.texts import Document, Passage, PassageName
 
 __all__ = ["Kept", "documents_of", "passage_of", "prompts_of", "step_passages"]
 
@@ -71,10 +72,13 @@ def step_passages(step: Step, kept: Kept) -> tuple[Passage, ...]:
 
 
 def documents_of(step: Step, kept: Kept) -> tuple[Document, ...]:
-    """What a retrieval found; empty where nothing was, or where the text can't be read."""
+    """What a retrieval found: places, scores and ids as facts, names and texts where they are kept and can be read."""
     if step.kind != "retrieval":
         return ()
-    return tuple(_document(item) for item in _found(kept.text("output")) or ())
+    items = _found(kept.text("output")) or []
+    listed = [item for item in items if isinstance(item, dict)] if step.hits else items
+    pairs = zip_longest(listed, step.hits)
+    return tuple(_document(item, hit, number) for number, (item, hit) in enumerate(pairs, 1))
 
 
 def prompts_of(text: str) -> tuple[Passage, ...]:
@@ -200,22 +204,28 @@ _POINTS: dict[tuple[str, str], Callable[[str], list[Passage]]] = {
 
 
 def _found(text: str) -> list[Any] | None:
-    """The documents in Dify's JSON; None where it is something else."""
+    """The documents in a node's JSON, or in the list of a chat's search; None where it is something else."""
     value = _json(text)
-    found = value.get("result") if isinstance(value, dict) else None
-    return found if isinstance(found, list) else None
+    if isinstance(value, dict):
+        found = value.get("result")
+        return found if isinstance(found, list) else None
+    return value if value and all(isinstance(item, dict) for item in value) else None
 
 
-def _document(item: Any) -> Document:
-    if not isinstance(item, dict):
-        return Document("", "", None, _plain(item))
-    metadata = item.get("metadata")
-    facts: dict[str, Any] = metadata if isinstance(metadata, dict) else item
+def _document(item: Any, hit: Hit | None, number: int) -> Document:
+    """One of them, of which text or facts may be lacking."""
+    value = item if isinstance(item, dict) else {}
+    metadata = value.get("metadata")
+    facts: dict[str, Any] = metadata if isinstance(metadata, dict) else value
     return Document(
+        rank=hit.position if hit is not None and hit.position > 0 else number,
         dataset=_plain(facts.get("dataset_name")),
-        title=_plain(item.get("title") or facts.get("document_name")),
-        score=_score(facts.get("score")),
-        text=_plain(item.get("content")),
+        title=_plain(value.get("title") or facts.get("document_name")),
+        score=_score(hit.score if hit is not None else facts.get("score")),
+        dataset_id=hit.dataset_id if hit is not None else _plain(facts.get("dataset_id")),
+        document_id=hit.document_id if hit is not None else _plain(facts.get("document_id")),
+        segment_id=hit.segment_id if hit is not None else _plain(facts.get("segment_id")),
+        text=_plain(value.get("content")) if isinstance(item, dict) else _plain(item),
     )
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 from monitor.model import Usage
-from monitor.replay.nouns import Alert, Moment, Money, Step, Totals, Used
+from monitor.replay.nouns import Moment, Money, Round, Step, Totals, Used
 
 __all__ = ["NOTHING", "moment_at", "seconds", "steps_in", "sum_of_totals", "sum_of_used", "totals_of", "used_of"]
 
@@ -61,7 +61,7 @@ def steps_in(moments: Iterable[Moment]) -> Iterator[Step]:
     for moment in moments:
         if isinstance(moment, Step):
             yield moment
-        if not isinstance(moment, Alert):
+        if isinstance(moment, Step | Round):
             yield from steps_in(moment.moments)
 
 

@@ -12,18 +12,20 @@ from monitor.replay.tree import Leaf, strays
 __all__ = ["gaps_of"]
 
 _STEPS_NOT_TOLD = frozenset({"chat", "completion"})
-"""Modes whose turns are one model call: searches in knowledge bases inside of it are not recorded."""
+"""Modes whose turns are one model call: their searches are only kept where the app shows its sources."""
 
 
 def gaps_of(
     events: Sequence[Recorded], unreadable: Sequence[Recorded], ref: TurnRef, leaves: Sequence[Leaf]
 ) -> tuple[Gap, ...]:
     """All of it, from the turn's start to its end."""
+    if not events:
+        return (_gap("no_records"), *_of_source(unreadable))
     return (*_of_start(events), *_of_steps(events, ref, leaves), *_of_source(unreadable), *_of_end(events))
 
 
 def _gap(kind: GapKind, steps: Sequence[str] = ()) -> Gap:
-    return Gap(kind, None, "", "", tuple(steps))
+    return Gap(kind, None, "", "", None, None, tuple(steps))
 
 
 def _of_start(events: Sequence[Recorded]) -> Iterator[Gap]:
@@ -50,7 +52,7 @@ def _against_the_list(end: TurnEnded, here: list[str], mode: str) -> Iterator[Ga
         yield _gap("missing_steps", missing)
     if late:
         yield _gap("late_steps", late)
-    if not here and not end.steps:
+    if not here and not end.steps and not end.annotation_id and not end.moderated:
         yield _gap("steps_not_told" if mode in _STEPS_NOT_TOLD else "no_steps")
 
 
@@ -58,10 +60,18 @@ def _of_source(unreadable: Sequence[Recorded]) -> Iterator[Gap]:
     for one in unreadable:
         body = one.event.body
         if isinstance(body, SourceGap):
-            yield Gap("unreadable", moment_at(one.event.occurred_at), body.what, body.reason, ())
+            yield Gap(
+                kind="unreadable",
+                at=moment_at(one.event.occurred_at),
+                what=body.what,
+                reason=body.reason,
+                since=moment_at(body.since) if body.since else None,
+                until=moment_at(body.until) if body.until else None,
+                steps=(),
+            )
 
 
 def _of_end(events: Sequence[Recorded]) -> Iterator[Gap]:
     if not any(isinstance(one.event.body, TurnEnded) for one in events):
         last = max(one.recorded_at for one in events)
-        yield Gap("no_end", moment_at(last), "", "", ())
+        yield Gap("no_end", moment_at(last), "", "", None, None, ())

@@ -14,11 +14,18 @@ import msgspec
 
 from monitor.model import Status, StepKind, TurnStatus
 from monitor.model.answers import Matched
+from monitor.replay.beside import Alert, Annotation, Configuration, Deletion, Feedback, Form, Person, Trigger
+from monitor.replay.texts import Document, Passage, PassageName
 
 __all__ = [
     "Alert",
+    "Annotation",
     "Attempt",
+    "Configuration",
+    "Deletion",
     "Document",
+    "Feedback",
+    "Form",
     "Gap",
     "GapKind",
     "Moment",
@@ -26,53 +33,23 @@ __all__ = [
     "Outcome",
     "Passage",
     "PassageName",
+    "Person",
     "Provenance",
     "Round",
     "Step",
     "Timeline",
     "ToolCalled",
     "Totals",
+    "Trigger",
     "Turn",
     "Used",
     "Whose",
 ]
 
-PassageName = Literal[
-    "question", "answer", "user", "prompt", "said", "reasoning", "arguments", "result", "query", "found", "request",
-    "response", "input", "process", "output", "error",
-]  # fmt: skip
-
 GapKind = Literal[
-    "no_start", "no_end", "missing_steps", "unreadable", "steps_not_told", "no_steps", "lost_parent", "late_steps"
-]
-
-
-class Passage(msgspec.Struct, frozen=True):
-    """A text that a person wrote or a machine gave back. It is data, never markup, and may hold any character."""
-
-    name: PassageName
-    """What the text is."""
-    note: str
-    """A prompt's role, a response's status code; else empty."""
-    state: Literal["kept", "erased", "withheld"]
-    """`erased`: it was deleted from the journal on purpose; `withheld`: this replay was asked to leave content out."""
-    text: str
-    """The whole text; empty unless it is kept."""
-    detail: bool
-    """The text as Dify kept it, where other passages or documents already say what matters of it."""
-
-
-class Document(msgspec.Struct, frozen=True):
-    """Something that a retrieval found."""
-
-    dataset: str
-    """The knowledge base's name; empty where Dify did not keep it."""
-    title: str
-    """The document's name."""
-    score: float | None
-    """How well it fits the query, as Dify's retrieval rated it."""
-    text: str
-    """The part that was found."""
+    "no_start", "no_end", "no_records", "missing_steps", "unreadable", "steps_not_told", "no_steps", "lost_parent",
+    "late_steps",
+]  # fmt: skip
 
 
 class Money(msgspec.Struct, frozen=True):
@@ -169,7 +146,13 @@ class Step(msgspec.Struct, frozen=True, tag="step", tag_field="moment"):
     documents_found: int | None
     """How many documents were found; null where Dify did not keep it."""
     documents: tuple[Document, ...]
-    """The documents found, where their text is kept and can be read."""
+    """The documents found, the best first, as far as Dify kept them."""
+    http_status: int | None
+    """What an HTTP node was answered; null for others, and where nothing was."""
+    soft: bool
+    """Dify called it a success; a pattern of the configuration, or the call's own text, says that it failed."""
+    truncated: tuple[str, ...]
+    """Which of `input`, `process` and `output` Dify had cut short before they were read."""
     attempts: tuple[Attempt, ...]
     """Earlier tries, the first one first."""
     passages: tuple[Passage, ...]
@@ -193,46 +176,7 @@ class Round(msgspec.Struct, frozen=True, tag="round", tag_field="moment"):
     """What happened in it."""
 
 
-class Alert(msgspec.Struct, frozen=True, tag="alert", tag_field="moment"):
-    """A change of an alert that rests, at least in part, on this turn."""
-
-    at: datetime
-    """When the alert changed, by Dify's time."""
-    rule: str
-    """The rule's name."""
-    severity: str
-    """The rule's severity."""
-    summary: str
-    """The alert in one line."""
-    was: str
-    """The alert's state before."""
-    now: str
-    """The alert's state from then on: pending, firing, resolved or inactive."""
-    reason: str
-    """Why it changed: condition_met, held_for, condition_cleared, ..."""
-    since: datetime
-    """When the condition began to hold."""
-    value: float
-    """The value that the rule judged."""
-    labels: dict[str, str]
-    """Which group of steps the alert is about."""
-    fingerprint: str
-    """The alert's identity."""
-    caused_here: bool
-    """A step of this turn brought the change about."""
-    steps: tuple[str, ...]
-    """Ids of this turn's steps that the alert rests on."""
-    steps_elsewhere: int
-    """How many steps of other turns it rests on as well."""
-    late: bool
-    """The fact that caused it came to be known after later ones had been judged."""
-    history: bool
-    """It was found when the facts were already old: recorded, and nobody was notified."""
-    seq: int
-    """The record's position in the journal."""
-
-
-Moment: TypeAlias = Step | Round | Alert
+Moment: TypeAlias = Step | Round | Alert | Feedback | Annotation | Form | Trigger | Deletion
 """Something that happened."""
 
 
@@ -240,16 +184,21 @@ class Gap(msgspec.Struct, frozen=True):
     """Something that is not known of the turn, or was not known in time."""
 
     kind: GapKind
-    """`no_start`, `no_end`: that record is missing; `missing_steps`: the turn's end lists steps that the journal lacks;
+    """`no_start`, `no_end`: that record is missing; `no_records`: all are, and only something beside the turn is known;
+    `missing_steps`: the turn's end lists steps that the journal lacks;
     `late_steps`: the journal has steps that the turn's end does not list; `lost_parent`: a step ran inside of one that
     the journal lacks; `unreadable`: Dify's rows could not be read; `steps_not_told`: the turn is one model call, and
-    what is looked up inside of it is not recorded; `no_steps`: Dify kept none."""
+    searches inside of it are only kept where the app shows its sources; `no_steps`: Dify kept none."""
     at: datetime | None
     """For `no_end`, when anything was recorded last; for `unreadable`, when it was tried."""
     what: str
     """For `unreadable`, table and row."""
     reason: str
     """For `unreadable`, why."""
+    since: datetime | None
+    """For `unreadable`, where the hole in Dify's time begins; null where it is not a stretch of time."""
+    until: datetime | None
+    """For `unreadable`, where it ends."""
     steps: tuple[str, ...]
     """Ids of the steps concerned."""
 
@@ -304,6 +253,12 @@ class Whose(msgspec.Struct, frozen=True):
     """The version of the workflow that ran."""
     user: str
     """Keyed pseudonym of the user."""
+    tenant_name: str
+    """The workspace's name."""
+    config_hash: str
+    """Which configuration was live; empty where it could not be told."""
+    debug: bool
+    """Somebody tried it out in Dify's editor."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -329,6 +284,12 @@ class Outcome(msgspec.Struct, frozen=True):
     """The app's model; empty for workflows."""
     is_model_call: bool
     """The turn itself is the model call, with no step of its own for it."""
+    annotation_id: str
+    """The annotation that answered in the model's place; empty where none did."""
+    moderated: bool
+    """A moderation of Dify's answered in the model's place, or replaced its answer."""
+    tokens_disagree: bool
+    """Dify's totals are not what the steps add up to."""
     revisions: int
     """How often the record of its end was replaced by a better one."""
 
@@ -339,7 +300,7 @@ class Provenance(msgspec.Struct, frozen=True):
     sources: tuple[str, ...]
     """Which sources they came from."""
     seqs: tuple[int, ...]
-    """Their positions, those of alert changes and gaps included."""
+    """Their positions, those of all that is told beside it included."""
     recorded_at: datetime
     """When anything of the turn was recorded last."""
 
@@ -353,6 +314,10 @@ class Turn(msgspec.Struct, frozen=True):
     """Whose turn it is."""
     user_id: Passage | None
     """The user's true id, as the caller gave it to Dify."""
+    user_name: Passage | None
+    """The user's name, where Dify has one."""
+    config_seq: int | None
+    """Which of the timeline's `configs` was live, by its `seq`; null where it is not recorded."""
     outcome: Outcome
     """When it was, and how it ended."""
     question: Passage | None
@@ -365,8 +330,8 @@ class Turn(msgspec.Struct, frozen=True):
     """What the user got."""
     error: Passage | None
     """Why it failed, in Dify's words."""
-    afterwards: tuple[Alert, ...]
-    """Changes of alerts after its end that rest on it."""
+    afterwards: tuple[Moment, ...]
+    """What came of it after its end: changes of alerts that rest on it, ratings, annotations, deletion."""
     gaps: tuple[Gap, ...]
     """What is not known of it."""
     totals: Totals
@@ -394,5 +359,7 @@ class Timeline(msgspec.Struct, frozen=True):
     """Whether texts were to be shown."""
     turns: tuple[Turn, ...]
     """The turns in the order in which they began."""
+    configs: tuple[Configuration, ...]
+    """What the turns ran under, each once, in the order of the turns."""
     totals: Totals
     """Counts and sums over these turns."""

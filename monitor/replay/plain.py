@@ -15,7 +15,17 @@ from collections.abc import Iterator
 import msgspec
 from rich.cells import cell_len
 
-__all__ = ["isolated", "one_line", "readable_json", "shortened", "visible", "width_of", "wrapped"]
+__all__ = [
+    "FIRST_ISOLATE",
+    "POP_ISOLATE",
+    "isolated",
+    "one_line",
+    "readable_json",
+    "shortened",
+    "visible",
+    "width_of",
+    "wrapped",
+]
 
 _C0_PICTURES = 0x2400
 _DELETE = 0x7F
@@ -29,7 +39,8 @@ _LEAST_WIDTH = 8
 _FURTHER = 2
 _LONGEST_CLUSTER = 32
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
-_FIRST_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
+FIRST_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
+"""Between them a text has a direction of its own; neither takes a cell."""
 
 # Controls, marks that turn the direction of reading, invisible characters, line separators, lone surrogates. Not what
 # Arabic, Hebrew, Persian and emoji are written with: the joiners, the directional marks, variation selectors.
@@ -37,10 +48,23 @@ _UNSAFE = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u115f\u1160\u180e\u200b\u2028-\u202e\u2060-\u206f\u3164\ufeff"
     "\uffa0\ufff9-\ufffb\ud800-\udfff\U0001d173-\U0001d17a\U000e0000-\U000e00ff]"
 )
+_MAY_BE_RIGHT_TO_LEFT = re.compile(
+    "[\u0590-\u08ff\u200f\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+"""The blocks in which letters that are written from right to left lie, others among them."""
 _ASCII_WORDS = re.compile(r"[^ ]+ *| +")
 _ESCAPES = re.compile(r"(?<!\\)((?:\\\\)*)((?:\\u[0-9a-fA-F]{4})+)")
 _NO_BREAK_BEFORE = frozenset('，。、；：？！）】》」』”’…,.;:?!)]}%"\\')
 _NO_BREAK_AFTER = frozenset('（【《「『“‘([{"')
+_WIDE = "\u3000-\u3029\u3041-\u3096\u309b-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff60\uffe0-\uffe6"
+_PLAIN = re.compile(f"[ -~\u00a1-\u00ac\u00ae-\u024f\u2010-\u2027\u2030-\u205e{_WIDE}]*")
+"""Texts in which every character stands for itself: nothing is drawn onto another one."""
+_WIDE_ONE = re.compile(f"[{_WIDE}]")
+_BEFORE, _AFTER = (re.escape("".join(sorted(signs))) for signs in (_NO_BREAK_BEFORE, _NO_BREAK_AFTER))
+_BREAKS = re.compile(
+    f"(?<= )(?=[^ ])|(?<=[{_WIDE}])(?<![{_AFTER}])(?=[^ {_BEFORE}])|(?<=[^ {_AFTER}])(?=[{_WIDE}])(?![{_BEFORE}])"
+)
+"""Where a line of such a text may break: `_may_break` in one pattern, many times as fast."""
 
 
 def visible(text: str) -> str:
@@ -62,9 +86,11 @@ def _shown(match: re.Match[str]) -> str:
 
 def isolated(line: str) -> str:
     """The line, in isolation where it has letters that are written from right to left."""
-    if line.isascii() or not any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in line):
+    if line.isascii() or not _MAY_BE_RIGHT_TO_LEFT.search(line):
         return line
-    return f"{_FIRST_ISOLATE}{line}{_POP_ISOLATE}"
+    if not any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in line):
+        return line
+    return f"{FIRST_ISOLATE}{line}{POP_ISOLATE}"
 
 
 def one_line(text: str, longest: int = 200) -> str:
@@ -89,7 +115,7 @@ def readable_json(text: str, width: int, longest: int | None) -> str:
         return text
     try:
         flat = _unescaped(msgspec.json.format(text, indent=0))
-        if width_of(flat) <= width:
+        if len(flat) <= width * _LONGEST_CLUSTER and width_of(flat) <= width:
             return flat
         indented = _folded(_unescaped(msgspec.json.format(text, indent=2)), width)
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
@@ -132,7 +158,11 @@ def _letters(match: re.Match[str]) -> str:
 
 def width_of(text: str) -> int:
     """Cells that the text takes on a terminal."""
-    return len(text) if text.isascii() else sum(cell_len(cluster) for cluster in _clusters(text))
+    if text.isascii():
+        return len(text)
+    if _PLAIN.fullmatch(text):
+        return len(text) + len(_WIDE_ONE.findall(text))
+    return sum(cell_len(cluster) for cluster in _clusters(text))
 
 
 def wrapped(text: str, width: int) -> list[str]:
@@ -146,7 +176,11 @@ def wrapped(text: str, width: int) -> list[str]:
 
 def _wrapped_line(text: str, width: int) -> Iterator[str]:
     body = text.lstrip(" ")
-    indent = min(len(text) - len(body), width // 2)
+    indent = len(text) - len(body)
+    if len(text) <= width and text.isascii() and indent <= width // 2:  # most lines of most texts
+        yield text.rstrip(" ")
+        return
+    indent = min(indent, width // 2)
     further = indent + _FURTHER if indent else 0
     for number, line in enumerate(_filled(body, width - indent, width - further)):
         yield (" " * (further if number else indent) + line) if line else ""
@@ -172,6 +206,9 @@ def _words(text: str) -> Iterator[tuple[str, int]]:
     """Pieces between which a line may break, with their cells; a piece keeps the spaces behind it."""
     if text.isascii():
         yield from ((word, len(word)) for word in _ASCII_WORDS.findall(text))
+        return
+    if _PLAIN.fullmatch(text):
+        yield from ((word, len(word) if word.isascii() else cell_len(word)) for word in _BREAKS.split(text))
         return
     word: list[str] = []
     cells, last = 0, ""
@@ -203,6 +240,8 @@ def _cells(cluster: str) -> int:
 
 def _cut(word: str, width: int) -> list[tuple[str, int]]:
     """Pieces of a word that is too wide, each as wide as a line allows."""
+    if word.isascii():
+        return [(word[at : at + width], min(width, len(word) - at)) for at in range(0, len(word), width)]
     pieces: list[tuple[str, int]] = []
     piece, cells = "", 0
     for cluster in _clusters(word):

@@ -11,10 +11,11 @@ from typing import Protocol
 
 import msgspec
 
-from monitor.model import Recorded
+from monitor.model import ConfigChanged, Recorded, TurnRef
 from monitor.model.answers import Match, Matched
 from monitor.replay.figures import moment_at, sum_of_totals
-from monitor.replay.nouns import Passage, Timeline, Turn
+from monitor.replay.notes import configuration_of
+from monitor.replay.nouns import Configuration, Passage, Timeline, Turn
 from monitor.replay.turns import Records, turn_of
 
 __all__ = ["VERSION", "Ambiguous", "Candidate", "Found", "Reader", "look_up", "timeline_of"]
@@ -49,6 +50,14 @@ class Reader(Protocol):
 
     def gaps_of(self, turn_id: str) -> Sequence[Recorded]:
         """What of the turn could not be read."""
+        ...
+
+    def notes_of(self, turn_id: str) -> Sequence[Recorded]:
+        """What is known beside the turn: ratings, forms, triggers, deletions, annotations made of it."""
+        ...
+
+    def configs_of(self, app_id: str) -> Sequence[Recorded]:
+        """What the app was configured to, in the order in which it came."""
         ...
 
 
@@ -103,7 +112,8 @@ def look_up(reader: Reader, term: str, *, content: bool = True) -> Found | Ambig
 
 def timeline_of(reader: Reader, found: Found, *, content: bool = True) -> Timeline:
     """All that the journal knows of what was found, in order. `content`: whether texts are shown."""
-    asked = [_turn(reader, found, turn_id, content=content) for turn_id in found.turns]
+    live = _Live(reader, content=content)
+    asked = [_turn(reader, found, turn_id, live, content=content) for turn_id in found.turns]
     turns = tuple(turn for turn in asked if turn is not None)
     return Timeline(
         version=VERSION,
@@ -114,6 +124,7 @@ def timeline_of(reader: Reader, found: Found, *, content: bool = True) -> Timeli
         conversation_turns=len(found.siblings),
         content=content,
         turns=turns,
+        configs=tuple(live.used.values()),
         totals=sum_of_totals([turn.totals for turn in turns]),
     )
 
@@ -163,10 +174,47 @@ def _candidate(reader: Reader, matches: list[Match], *, content: bool) -> Candid
     )
 
 
-def _turn(reader: Reader, found: Found, turn_id: str, *, content: bool) -> Turn | None:
+def _turn(reader: Reader, found: Found, turn_id: str, live: _Live, *, content: bool) -> Turn | None:
     """None for a turn that retention took away between two questions."""
-    records = Records(reader.turn_events(turn_id), reader.alerts_of(turn_id), reader.gaps_of(turn_id))
-    if not records.events:
+    records = Records(
+        events=reader.turn_events(turn_id),
+        alerts=reader.alerts_of(turn_id),
+        gaps=reader.gaps_of(turn_id),
+        notes=reader.notes_of(turn_id),
+    )
+    if not records.events and not records.notes:
         return None
     number = found.siblings.index(turn_id) + 1 if turn_id in found.siblings else 1
-    return turn_of(records, number, content=content)
+    return turn_of(records, number, content=content, config_seq=live.seq_of(records.ref))
+
+
+class _Live:
+    """Finds what was live when a turn ran, and keeps each that was."""
+
+    def __init__(self, reader: Reader, *, content: bool) -> None:
+        self._reader, self._content = reader, content
+        self._changes: dict[str, Sequence[Recorded]] = {}
+        self.used: dict[int, Configuration] = {}
+
+    def seq_of(self, ref: TurnRef) -> int | None:
+        """The turn's configuration: the last one of its hash that was there when it began, else the first after."""
+        if not ref.config_hash:
+            return None
+        same = [one for one in self._of(ref.app_id) if _hash_of(one) == ref.config_hash]
+        before = [one for one in same if one.event.occurred_at <= ref.started_at]
+        for record in before[-1:] or same[:1]:
+            known = configuration_of(record, content=self._content)
+            if known is not None:
+                self.used[known.seq] = known
+                return known.seq
+        return None
+
+    def _of(self, app_id: str) -> Sequence[Recorded]:
+        if app_id not in self._changes:
+            self._changes[app_id] = self._reader.configs_of(app_id)
+        return self._changes[app_id]
+
+
+def _hash_of(record: Recorded) -> str:
+    body = record.event.body
+    return body.hash if isinstance(body, ConfigChanged) else ""

@@ -1,4 +1,4 @@
-"""Steps and alert changes as a tree in the order in which they happened: what ran inside of what, round by round.
+"""Steps and what else came on the way as a tree, in the order of time: what ran inside of what, round by round.
 
 Dify's parents are only believed where they lead to the turn: a lost or circular parent never hides a step. Pure;
 called by timeline.py.
@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import groupby
 
 import msgspec
 
-from monitor.replay.nouns import Alert, Moment, Round, Step
+from monitor.replay.nouns import Alert, Form, Moment, Round, Step, Trigger
 
-__all__ = ["DEEPEST", "Leaf", "strays", "tree_of"]
+__all__ = ["DEEPEST", "Leaf", "Passing", "strays", "tree_of"]
 
 DEEPEST = 16
 """Levels of steps inside of steps; what claims to be deeper stands at the top."""
+
+Passing = Alert | Form | Trigger
+"""What came on the way and is no step."""
 
 
 class Leaf(msgspec.Struct, frozen=True):
@@ -36,7 +40,7 @@ def strays(leaves: Sequence[Leaf]) -> frozenset[str]:
     return frozenset(step_id for step_id in parents if not _leads_to_the_turn(step_id, parents))
 
 
-def tree_of(leaves: Sequence[Leaf], alerts: Sequence[Alert]) -> tuple[Moment, ...]:
+def tree_of(leaves: Sequence[Leaf], passing: Sequence[Passing]) -> tuple[Moment, ...]:
     """All of it. An alert change stands right behind the step that caused it, else where its time puts it."""
     astray = strays(leaves)
     top: list[Leaf] = []
@@ -44,7 +48,7 @@ def tree_of(leaves: Sequence[Leaf], alerts: Sequence[Alert]) -> tuple[Moment, ..
     for leaf in sorted(leaves, key=lambda leaf: leaf.order):
         stands_at_top = not leaf.step.parent_id or leaf.step.id in astray
         (top if stands_at_top else inside[leaf.step.parent_id]).append(leaf)
-    caused, others = _by_cause(leaves, alerts)
+    caused, others = _by_cause(leaves, passing)
     return tuple(_merged(top, _Branches(inside, caused), others))
 
 
@@ -69,9 +73,9 @@ class _Branches:
         return moments
 
 
-def _merged(leaves: list[Leaf], branches: _Branches, alerts: list[Alert]) -> list[Moment]:
-    """The top level, with the alert changes that no step here caused put in by their time."""
-    waiting = list(alerts)
+def _merged(leaves: list[Leaf], branches: _Branches, passing: list[Passing]) -> list[Moment]:
+    """The top level, with what no step here caused put in by its time."""
+    waiting = list(passing)
     moments: list[Moment] = []
     for leaf in leaves:
         while waiting and waiting[0].at < leaf.step.started_at:
@@ -80,15 +84,22 @@ def _merged(leaves: list[Leaf], branches: _Branches, alerts: list[Alert]) -> lis
     return [*moments, *waiting]
 
 
-def _by_cause(leaves: Sequence[Leaf], alerts: Sequence[Alert]) -> tuple[dict[str, list[Alert]], list[Alert]]:
+def _by_cause(leaves: Sequence[Leaf], passing: Sequence[Passing]) -> tuple[dict[str, list[Alert]], list[Passing]]:
     """The alert changes by the step here that caused them, and the rest; each by time."""
     ends = {leaf.step.id: leaf.step.ended_at for leaf in leaves}
     caused: defaultdict[str, list[Alert]] = defaultdict(list)
-    others: list[Alert] = []
-    for alert in sorted(alerts, key=lambda alert: (alert.at, alert.seq)):
-        causes = [step_id for step_id in alert.steps if ends.get(step_id) == alert.at] if alert.caused_here else []
-        (caused[causes[-1]] if causes else others).append(alert)
+    others: list[Passing] = []
+    for each in sorted(passing, key=lambda each: (each.at, each.seq)):
+        causes = _causes(each, ends) if isinstance(each, Alert) else []
+        if causes and isinstance(each, Alert):
+            caused[causes[-1]].append(each)
+        else:
+            others.append(each)
     return caused, others
+
+
+def _causes(alert: Alert, ends: Mapping[str, datetime]) -> list[str]:
+    return [step_id for step_id in alert.steps if ends.get(step_id) == alert.at] if alert.caused_here else []
 
 
 def _leads_to_the_turn(step_id: str, parents: Mapping[str, str]) -> bool:

@@ -6,30 +6,37 @@ Pure: the same records give the same turn. Called by timeline.py, which knows wh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 
 from monitor.model import AlertChanged, Node, Recorded, StepEnded, Tool, TurnEnded, TurnRef, TurnStarted, ids
 from monitor.model import Step as StepFacts
+from monitor.model.stored import noted_turn
 from monitor.replay.content import Kept, documents_of, passage_of, prompts_of, step_passages
 from monitor.replay.figures import moment_at, seconds, steps_in, totals_of, used_of
 from monitor.replay.gaps import gaps_of
+from monitor.replay.notes import Beside, beside_of
 from monitor.replay.nouns import (
     Alert,
     Attempt,
+    Form,
+    Moment,
     Outcome,
     Passage,
     PassageName,
     Provenance,
     Step,
     ToolCalled,
+    Trigger,
     Turn,
     Whose,
 )
-from monitor.replay.tree import Leaf, tree_of
+from monitor.replay.tree import Leaf, Passing, tree_of
 
-__all__ = ["Records", "ref_of", "turn_of"]
+__all__ = ["Records", "turn_of"]
 
+_DEBUGGER = "debugger"
 _NO_NODE = Node(node_id="", node_type="", title="")
 
 
@@ -37,11 +44,22 @@ class Records(msgspec.Struct, frozen=True):
     """Everything that a journal has of one turn, each record in its newest revision."""
 
     events: Sequence[Recorded]
-    """Its start, steps and end; at least one of them."""
+    """Its start, steps and end; there is at least one of them, or a note."""
     alerts: Sequence[Recorded] = ()
     """Changes of alerts that rest on it."""
     gaps: Sequence[Recorded] = ()
     """What of it could not be read."""
+    notes: Sequence[Recorded] = ()
+    """What is known beside it."""
+
+    @property
+    def ref(self) -> TurnRef:
+        """Whose turn it is: its start says, and where that was lost any other record of it."""
+        bodies = [one.event.body for one in self.events]
+        refs = [body.turn for body in bodies if isinstance(body, TurnStarted)]
+        refs += [body.turn for body in bodies if isinstance(body, StepEnded | TurnEnded)]
+        noted = (noted_turn(note.event.body, note.event.occurred_at) for note in self.notes)
+        return refs[0] if refs else next(ref for ref in noted if ref is not None)
 
 
 class _Edge(msgspec.Struct, frozen=True):
@@ -55,29 +73,23 @@ class _Edge(msgspec.Struct, frozen=True):
         return None if self.record is None else passage_of(_kept(self.record, show=self.show), field, name)
 
 
-def ref_of(events: Sequence[Recorded]) -> TurnRef:
-    """Whose turn it is: its start says, and where that was lost any other record of it."""
-    bodies = [one.event.body for one in events]
-    refs = [body.turn for body in bodies if isinstance(body, TurnStarted)]
-    refs += [body.turn for body in bodies if isinstance(body, StepEnded | TurnEnded)]
-    return refs[0]
-
-
-def turn_of(records: Records, number: int, *, content: bool) -> Turn:
-    """The turn as it is shown; `number` is its place in the conversation."""
-    ref = ref_of(records.events)
+def turn_of(records: Records, number: int, *, content: bool, config_seq: int | None = None) -> Turn:
+    """The turn as it is shown; `number` is its place in the conversation, `config_seq` which configuration was live."""
+    ref = records.ref
     start, last = _recorded(records, TurnStarted), _recorded(records, TurnEnded)
     started, ended = _Edge(start, content), _Edge(last, content)
     end = last.event.body if last is not None and isinstance(last.event.body, TurnEnded) else None
     leaves = _leaves(records.events, content=content)
-    within, afterwards = _parted(_alerts(records.alerts, ref.turn_id), end)
-    moments = tree_of(leaves, within)
+    passing, afterwards = _parted(_alerts(records.alerts, ref.turn_id), _beside(records, leaves, content=content), end)
+    moments = tree_of(leaves, passing)
     outcome = _outcome(ref, end, leaves, revisions=last.revision if last else 0)
     used = used_of(end.usage) if end else None
     return Turn(
         number=number,
         whose=_whose(ref),
         user_id=started.passage("user", "user"),
+        user_name=started.passage("user_name", "name"),
+        config_seq=config_seq,
         outcome=outcome,
         question=_first_kept(started.passage("input", "question"), ended.passage("input", "question")),
         prompts=_prompts(ended),
@@ -89,6 +101,11 @@ def turn_of(records: Records, number: int, *, content: bool) -> Turn:
         totals=totals_of(list(steps_in(moments)), used, is_model_call=outcome.is_model_call),
         provenance=_provenance(records),
     )
+
+
+def _beside(records: Records, leaves: Sequence[Leaf], *, content: bool) -> list[Beside]:
+    titles = {leaf.step.node_id: leaf.step.title for leaf in leaves if leaf.step.node_id}
+    return beside_of(records.notes, titles, content=content)
 
 
 def _recorded(records: Records, kind: type[TurnStarted | TurnEnded]) -> Recorded | None:
@@ -114,6 +131,9 @@ def _whose(ref: TurnRef) -> Whose:
         workflow_id=ref.workflow_id,
         workflow_version=ref.workflow_version,
         user=ref.user,
+        tenant_name=ref.tenant_name,
+        config_hash=ref.config_hash,
+        debug=ref.invoke_from == _DEBUGGER,
     )
 
 
@@ -131,6 +151,9 @@ def _outcome(ref: TurnRef, end: TurnEnded | None, leaves: Sequence[Leaf], *, rev
             model_provider="",
             model_name="",
             is_model_call=False,
+            annotation_id="",
+            moderated=False,
+            tokens_disagree=False,
             revisions=revisions,
         )
     lasted = end.duration_ns if end.duration_ns is not None else end.ended_at - end.started_at
@@ -145,16 +168,20 @@ def _outcome(ref: TurnRef, end: TurnEnded | None, leaves: Sequence[Leaf], *, rev
         model_provider=end.model_provider,
         model_name=end.model_name,
         is_model_call=end.counts_usage,
+        annotation_id=end.annotation_id,
+        moderated=end.moderated,
+        tokens_disagree=end.tokens_disagree,
         revisions=revisions,
     )
 
 
 def _provenance(records: Records) -> Provenance:
-    shown = (*records.events, *records.alerts, *records.gaps)
+    told = (*records.events, *records.notes)
+    shown = (*told, *records.alerts, *records.gaps)
     return Provenance(
-        sources=tuple(dict.fromkeys(one.source for one in records.events)),
+        sources=tuple(dict.fromkeys(one.source for one in told)),
         seqs=tuple(sorted(one.seq for one in shown)),
-        recorded_at=moment_at(max(one.recorded_at for one in records.events)),
+        recorded_at=moment_at(max(one.recorded_at for one in records.events or told)),
     )
 
 
@@ -223,6 +250,9 @@ def _step(record: Recorded, step: StepFacts, kept: Kept) -> Step:
         dataset_id=step.dataset_id,
         documents_found=step.documents,
         documents=documents_of(step, kept),
+        http_status=step.http_status,
+        soft=step.soft,
+        truncated=step.truncated,
         attempts=tuple(Attempt(moment_at(attempt.at), attempt.error) for attempt in step.attempts),
         passages=step_passages(step, kept),
         parent_id=step.parent_id,
@@ -265,14 +295,23 @@ def _alert(record: Recorded, change: AlertChanged, turn_id: str) -> Alert:
     )
 
 
-def _parted(alerts: list[Alert], end: TurnEnded | None) -> tuple[list[Alert], tuple[Alert, ...]]:
-    """The changes while the turn ran or that it caused, and those that came after."""
-    if end is None:
-        return alerts, ()
-    over = moment_at(end.ended_at)
-    after = [alert for alert in alerts if alert.at > over and not alert.caused_here]
-    within = [alert for alert in alerts if alert not in after]
-    return within, tuple(sorted(after, key=lambda alert: (alert.at, alert.seq)))
+def _parted(
+    alerts: list[Alert], beside: list[Beside], end: TurnEnded | None
+) -> tuple[list[Passing], tuple[Moment, ...]]:
+    """What came while the turn ran, or what it caused; and what came of it afterwards."""
+    over = moment_at(end.ended_at) if end is not None else None
+    within: list[Passing] = []
+    after: list[Alert | Beside] = []
+    for each in (*alerts, *beside):
+        if isinstance(each, Trigger) or (isinstance(each, Alert | Form) and not _is_later(each, over)):
+            within.append(each)
+        else:
+            after.append(each)
+    return within, tuple(sorted(after, key=lambda each: (each.at, each.seq)))
+
+
+def _is_later(each: Alert | Form, over: datetime | None) -> bool:
+    return over is not None and each.at > over and not (isinstance(each, Alert) and each.caused_here)
 
 
 def _seconds(ns: int | None) -> float | None:

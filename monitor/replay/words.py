@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from datetime import datetime, tzinfo
 
-from monitor.replay.nouns import Alert, Gap, Money, Outcome, Step, Totals, Used
+from monitor.replay.nouns import Alert, Document, Gap, Money, Outcome, Step, Totals, Used
 from monitor.replay.plain import one_line
 
 __all__ = [
     "alert_words",
+    "between_words",
+    "bracketed",
     "clock_text",
     "date_text",
+    "day_text",
+    "document_words",
     "duration_text",
+    "error_words",
     "gap_words",
     "kind_words",
     "money_text",
@@ -50,7 +55,8 @@ _REASONS = {
 }
 _GAPS = {
     "no_start": "The record of the turn's start is missing: what is shown comes from its other records.",
-    "steps_not_told": "The turn is one model call. Searches in knowledge bases inside of it are not recorded as steps.",
+    "no_records": "Nothing of the turn itself is recorded: its rows were gone before they could be read.",
+    "steps_not_told": "The turn is one model call. Dify keeps its searches only where the app shows its sources.",
     "no_steps": "Dify kept no steps of this turn.",
 }
 
@@ -77,6 +83,26 @@ def date_text(at: datetime, zone: tzinfo | None) -> str:
     """Date, time to the millisecond and offset, such as `2025-09-24 16:00:00.000 UTC+08:00`. No zone: the local one."""
     local = at.astimezone(zone)
     return f"{local:%Y-%m-%d} {clock_text(at, zone)} {_offset(local)}"
+
+
+def between_words(since: datetime | None, until: datetime | None, zone: tzinfo | None) -> str:
+    """From when to when."""
+    ends = (("from", since), ("to", until))
+    return " ".join(f"{word} {date_text(at, zone)}" for word, at in ends if at is not None)
+
+
+def document_words(document: Document, said: str, *, ids: bool) -> list[str]:
+    """Name, knowledge base unless that is `said` already, score; ids where they are wanted or nothing else names it."""
+    score = "" if document.score is None else f"score {document.score:.3g}"
+    dataset = document.dataset if document.dataset != said else ""
+    named = [one_line(part) for part in (document.title, dataset) if part]
+    parts = (("document", document.document_id), ("segment", document.segment_id)) if ids or not document.title else ()
+    return [*named, *([score] if score else []), *(f"{what} {one_line(part)}" for what, part in parts if part)]
+
+
+def day_text(at: datetime, zone: tzinfo | None) -> str:
+    """The date, such as `2025-09-24`."""
+    return f"{at.astimezone(zone):%Y-%m-%d}"
 
 
 def clock_text(at: datetime, zone: tzinfo | None) -> str:
@@ -124,7 +150,7 @@ def status_words(outcome: Outcome, totals: Totals) -> str:
     """How a turn ended."""
     said = _STATUS[outcome.status]
     if outcome.error_type:
-        said += f": {_error_words(outcome.error_type)}"
+        said += f": {error_words(outcome.error_type)}"
     if totals.failed and outcome.status != "failed":
         said += f", with {_failed(totals)}"
     return said
@@ -161,14 +187,20 @@ def step_words(step: Step) -> str:
     """How a step ended; empty where it simply succeeded."""
     if step.status == "failed":
         handled = ", handled" if step.handled else ""
-        return f"FAILED{': ' + _error_words(step.error_type) if step.error_type else ''}{handled}"
+        return f"FAILED{': ' + error_words(step.error_type) if step.error_type else ''}{handled}"
     if step.status == "stopped":
         return "stopped before its end"
     return "how it ended is not known" if step.status == "unknown" else ""
 
 
-def _error_words(error_type: str) -> str:
+def error_words(error_type: str) -> str:
+    """What went wrong, by its type."""
     return "unclassified error" if error_type == "_OTHER" else one_line(error_type)
+
+
+def bracketed(text: str) -> str:
+    """Such as ` (api)`; nothing where there is nothing to say."""
+    return f" ({one_line(text)})" if text else ""
 
 
 def revised(times: int) -> str:

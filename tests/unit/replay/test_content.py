@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from monitor.model import Node
+from monitor.model import Hit, Node
 from monitor.replay.content import Kept, documents_of, step_passages
+from monitor.replay.nouns import Document
 from monitor.testing import samples
 
 LLM_NODE = Node(node_id="n", node_type="llm", title="LLM")
@@ -152,3 +153,57 @@ def test_erased_and_withheld_texts_say_so():
     ]
     passages = step_passages(samples.tool_step(), Kept({"input": "a"}, show=False))
     assert [(one.name, one.state, one.text) for one in passages] == [("arguments", "withheld", "")]
+
+
+# -- what a search found
+
+
+NODE_OUTPUT = json.dumps(
+    {
+        "result": [
+            {"title": "退货.md", "content": "七天", "metadata": {"dataset_name": "政策", "score": 0.5}},
+            {"title": "发货.md", "content": "两天", "metadata": {"dataset_name": "政策", "segment_id": "s2"}},
+        ]
+    }
+)
+HITS = (Hit("d1", "doc1", "s1", 0.9, 1), Hit("d1", "doc2", "s2", 0.8, 3))
+
+
+def found(output, hits=HITS, **asked):
+    return documents_of(samples.retrieval_step(hits=hits), Kept({"output": output}, **asked))
+
+
+def test_facts_of_a_hit_and_its_names_and_text_come_together():
+    first, second = found(NODE_OUTPUT)
+    assert first == Document(1, "政策", "退货.md", 0.9, "d1", "doc1", "s1", "七天")
+    assert (second.rank, second.title, second.segment_id, second.text) == (3, "发货.md", "s2", "两天")
+
+
+def test_a_chats_search_keeps_a_list():
+    """Chats keep what they found in the message's metadata (`retriever_resources`), one list for each dataset."""
+    listed = json.dumps([{"dataset_name": "政策", "document_name": "退货.md", "content": "七天"}])
+    (document, other) = found(listed)
+    assert (document.title, document.dataset, document.text, document.score) == ("退货.md", "政策", "七天", 0.9)
+    assert (other.title, other.text, other.document_id) == ("", "", "doc2")
+    assert step_passages(samples.retrieval_step(), Kept({"output": listed}))[0].detail
+
+
+def test_without_facts_the_text_tells_them():
+    first, second = found(NODE_OUTPUT, hits=())
+    assert (first.rank, first.score, first.segment_id) == (1, 0.5, "")
+    assert (second.rank, second.score, second.segment_id) == (2, None, "s2")
+
+
+@pytest.mark.parametrize("asked", [{"show": False}, {"erased": ("output",)}])
+def test_facts_stay_where_names_and_text_may_not_be_told(asked):
+    documents = found(NODE_OUTPUT, **asked)
+    assert [(each.rank, each.score, each.title, each.text) for each in documents] == [
+        (1, 0.9, "", ""),
+        (3, 0.8, "", ""),
+    ]
+
+
+def test_an_agents_search_has_facts_and_one_text():
+    """Its result is what the model was given: all of it in one text."""
+    documents = found("七天。两天。")
+    assert [(each.segment_id, each.text) for each in documents] == [("s1", ""), ("s2", "")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.model import TurnStarted
+from monitor.model import Event, FeedbackGiven, SourceGap, TurnStarted
 from monitor.testing import samples
 from tests.unit.replay.world import NOW, agent_turn, gap_event, journal_of, replay, shown, step_event
 
@@ -70,3 +70,29 @@ def test_what_could_not_be_read():
     (gap,) = turn.gaps
     assert (gap.kind, gap.what, gap.reason) == ("unreadable", f"turn {TURN.turn_id}", "ValueError")
     assert gap.at.timestamp() * 1e9 == NOW
+
+
+def test_no_steps_are_missed_where_no_model_was_asked():
+    """An annotation, or a moderation, answered in its place."""
+    chat = samples.turn_ref(1, mode="chat")
+    for how in ({"annotation_id": "a"}, {"moderated": True}):
+        end = samples.recorded(samples.turn_ended(chat, **how))
+        assert gaps([samples.recorded(TurnStarted(turn=chat)), end]) == []
+
+
+def test_a_turn_of_which_only_a_rating_is_known():
+    """Its message was deleted before it could be read."""
+    rated = Event(f"{TURN.turn_id}:feedback:f:0", 40, NOW, NOW, FeedbackGiven(TURN, "f", "like", "user"))
+    (turn,) = replay(journal_of(rated), TURN.turn_id).turns
+    assert [gap.kind for gap in turn.gaps] == ["no_records"]
+    assert [moment.rating for moment in turn.afterwards] == ["like"]
+    assert turn.whose.app_id == TURN.app_id
+
+
+def test_a_stretch_of_time_that_could_not_be_read():
+    since, until = TURN.started_at, TURN.started_at + samples.SECOND
+    body = SourceGap("message x", "gone", TURN.turn_id, TURN.app_id, since, until)
+    lost = Event(f"{TURN.turn_id}:gap:x", 40, NOW, NOW, body)
+    (turn,) = replay(journal_of(*agent_turn(1), lost), TURN.turn_id).turns
+    (gap,) = turn.gaps
+    assert (gap.kind, (gap.until - gap.since).total_seconds()) == ("unreadable", 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from unicodedata import bidirectional
 
 import pytest
 from hypothesis import given
@@ -182,3 +183,23 @@ def test_widths_are_those_of_the_library_that_draws(text):
 def test_a_very_long_text_is_broken_in_reasonable_steps():
     """Two million characters without a space, which a quadratic way would take hours for."""
     assert len(wrapped("y" * 2_000_000, 80)) == 25_000
+
+
+@given(
+    st.text('ab ,.)("%\\长订单，。（【』”“‘ ！é…—～アガ', max_size=60).map(str.strip).filter(bool), st.integers(8, 30)
+)
+def test_plain_texts_break_where_all_others_do(text, width):
+    """They are broken by a faster way than a text that has an emoji in it."""
+    lines, other = wrapped(text, width), wrapped(f"{text} 📦", width)
+    assert other[: len(lines) - 1] == lines[:-1]
+    assert other[len(lines) - 1].startswith(lines[-1])
+
+
+def test_a_character_takes_the_cells_that_the_library_gives_it():
+    characters = [chr(code) for code in range(0x20, 0x10000) if visible(chr(code)) == chr(code)]
+    assert [char for char in characters if width_of(char) != cell_len(char)] == []
+
+
+def test_every_letter_from_right_to_left_is_isolated():
+    written_so = [chr(code) for code in range(0x20, 0x110000) if bidirectional(chr(code)) in {"R", "AL", "AN"}]
+    assert [letter for letter in written_so if isolated(letter) == letter] == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitor.journal import SqliteJournal
-from monitor.model import TurnStarted
+from monitor.model import AnnotationMade, AppRef, ConfigChanged, Event, FeedbackGiven, TurnStarted
 from monitor.model.ids import trace_id
 from monitor.replay import Ambiguous, Found, look_up, timeline_of
 from monitor.testing import samples
@@ -137,3 +137,67 @@ def test_totals_are_those_of_all_turns(journal):
 
 def test_a_second_replay_is_the_same(journal):
     assert replay(journal, CONVERSATION) == replay(journal, CONVERSATION)
+
+
+# -- what is beside the turns, and what was live
+
+
+APP = samples.turn_ref().app_id
+HASH, OTHER = "a" * 16, "b" * 16
+BASE = samples.BASE_NS
+
+
+def config(number, hash_, at):
+    app = AppRef(samples.uuid(1, 10), APP)
+    body = ConfigChanged(app, f"c{number}", hash_)
+    return Event(f"app:{APP}:config:c{number}:0", 40, at, at, body, {"prompt": f"prompt {number}"})
+
+
+def live(number, hash_):
+    """A turn's start under that configuration."""
+    return samples.event(TurnStarted(turn=samples.turn_ref(number, config_hash=hash_)))
+
+
+def test_a_turn_names_the_configuration_that_was_live(journal):
+    journal.append("dify", [config(1, HASH, BASE), config(2, OTHER, BASE + 5), live(8, HASH), live(9, OTHER)], None)
+    timeline = replay(journal, samples.uuid(2, 4))
+    assert [each.prompt.text for each in timeline.configs] == ["prompt 1", "prompt 2"]
+    assert [turn.config_seq for turn in timeline.turns] == [each.seq for each in timeline.configs]
+    assert replay(journal, samples.uuid(2, 4), content=False).configs[0].prompt.state == "withheld"
+
+
+def test_of_equal_configurations_the_last_before_the_turn_was_live(journal):
+    """Somebody went back to the prompt of last week."""
+    start = samples.turn_ref(8).started_at
+    journal.append("dify", [config(n, HASH, start + at) for n, at in ((1, -20), (2, -10), (3, 10))], None)
+    journal.append("dify", [live(8, HASH)], None)
+    (shown,) = replay(journal, samples.uuid(2, 4)).configs
+    assert shown.config_id == "c2"
+
+
+def test_a_configuration_that_was_seen_later_is_better_than_none(journal):
+    journal.append("dify", [config(1, HASH, samples.turn_ref(8).started_at + 10), live(8, HASH)], None)
+    assert [each.config_id for each in replay(journal, samples.uuid(2, 4)).configs] == ["c1"]
+
+
+def test_a_configuration_that_is_not_recorded_is_not_invented(journal):
+    journal.append("dify", [config(1, OTHER, BASE), live(8, HASH)], None)
+    timeline = replay(journal, samples.uuid(2, 4))
+    assert timeline.configs == ()
+    assert [(turn.config_seq, turn.whose.config_hash) for turn in timeline.turns] == [(None, HASH)]
+
+
+def test_what_is_beside_a_turn_is_shown_with_it(journal):
+    turn = samples.turn_ref(5)
+    rated = FeedbackGiven(turn, "f", "like", "user")
+    annotated = AnnotationMade(AppRef(turn.tenant_id, APP), "a", turn.message_id, turn.turn_id)
+    at = turn.started_at + 60 * samples.SECOND
+    notes = [
+        Event(f"{turn.turn_id}:feedback:f:0", 40, at, at, rated),
+        Event(f"app:{APP}:annotation:a:0", 40, at + 1_000, at + 1_000, annotated),
+    ]
+    journal.append("dify", notes, None)
+    _, second, third = replay(journal, CONVERSATION).turns
+    assert [type(moment).__name__ for moment in second.afterwards] == ["Feedback", "Annotation"]
+    assert third.afterwards == ()
+    assert set(second.provenance.seqs) >= {moment.seq for moment in second.afterwards}

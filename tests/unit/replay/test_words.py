@@ -157,11 +157,12 @@ def test_what_is_said_of_an_alert():
         ("lost_parent", ("a", "b"), "2 steps ran inside of a step that the journal does not have, and so stand at"),
         ("unreadable", (), "Dify's records could not be read at NOON"),
         ("steps_not_told", (), "The turn is one model call."),
+        ("no_records", (), "Nothing of the turn itself is recorded"),
         ("no_steps", (), "Dify kept no steps of this turn."),
     ],
 )
 def test_every_gap_is_a_sentence(kind, steps, beginning):
-    assert words.gap_words(Gap(kind, NOON, "", "", steps), "NOON").startswith(beginning)
+    assert words.gap_words(Gap(kind, NOON, "", "", None, None, steps), "NOON").startswith(beginning)
 
 
 def test_foreign_words_are_made_plain():

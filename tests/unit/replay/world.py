@@ -70,9 +70,9 @@ def step_event(turn: TurnRef, step: Step, **content: str) -> Event:
     return samples.event(StepEnded(turn=turn, step=step), content=content)
 
 
-def shown(records: Sequence[Recorded], *, content: bool = True):
+def shown(records: Sequence[Recorded], *, content: bool = True, alerts: Sequence[Recorded] = ()):
     """The turn that these records make."""
-    return turn_of(Records(records), 1, content=content)
+    return turn_of(Records(records, alerts), 1, content=content)
 
 
 def replay(journal, term: str, *, content: bool = True) -> Timeline:
