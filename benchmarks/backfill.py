@@ -189,8 +189,9 @@ class _Product:
         for path in self._folder.glob("spans.jsonl*"):
             with path.open("rb") as lines:
                 for line in lines:
-                    spans += 1
-                    roots += b'"parentSpanId"' not in line
+                    is_span = line.startswith(b'{"resourceSpans"')  # the others are facts beside the turns
+                    spans += is_span
+                    roots += is_span and b'"parentSpanId"' not in line
         return {"file": Figures(roots, spans), "metrics": Figures(int(turns), None)}
 
     def bytes_of(self, pattern: str) -> int:
