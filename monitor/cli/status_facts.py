@@ -100,7 +100,9 @@ class Status(msgspec.Struct, frozen=True):
 
     def is_configured(self, name: str) -> bool:
         """Whether a source or consumer should be there; so it is taken to be where nothing says otherwise."""
-        return self.names is None or name in self.names.sources or name in self.names.consumers
+        if self.names is None:
+            return True
+        return name.removeprefix("erase:") in self.names.sources or name in self.names.consumers
 
 
 def take_status(survey: Survey, names: Names | None, limits: Limits, now_ns: int) -> Status:

@@ -14,8 +14,8 @@ from tests.docs.pages import PAGES, ROOT, inline
 
 _NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 _METRICS = {each.name for each in (*CATALOGUE, *OWN_CATALOGUE)}
-_NO_METRIC = {"dify_database", "dify_db_url", "dify_retention"}
-"""The source's type, a secret's name, a setting."""
+_NO_METRIC = {"dify_database", "dify_db_url", "dify_retention", "dify_cleanup_overtakes"}
+"""The source's type, a secret's name, a setting, a rule."""
 _SETTINGS = {row.path for rows in settings_rows().values() for row in rows}
 _VARIABLES = {variable.name for variable in variables()} | {CONFIG_VARIABLE}
 _FOLDERS = ("monitor", "tests", "docs", "alerts", "benchmarks", "dashboards", ".ci")

@@ -118,6 +118,8 @@ class DatabaseSource:
         self._tables, self._reader, self._clock, self._since = tables, reader, clock, since
         self._diagnose, self._prove = diagnose, prove
         self._scan_due = 0.0
+        self._starting = True
+        """Nothing was read since the start: the first page looks at everything once."""
         self._runs_left = True
         """Whether the last scan of the runs did not come to an end of everything."""
 
@@ -128,7 +130,10 @@ class DatabaseSource:
         started = self._clock.monotonic()
         scan = indexed or started >= self._scan_due
         with self._tables.snapshot() as tables:
-            page = self._reader.read(tables, position, limit, memory, scan_runs=scan, runs_indexed=indexed)
+            page = self._reader.read(
+                tables, position, limit, memory, scan_runs=scan, runs_indexed=indexed, whole=self._starting
+            )
+        self._starting = False
         return page if indexed else self._paced(page, started, scanned=scan)
 
     def _paced(self, page: Page, started: float, *, scanned: bool) -> Page:

@@ -69,13 +69,17 @@ class Choice:
         self.everything = not any(self._include) and not any(self._exclude)
         """Whether nothing is left out."""
 
-    def admits(self, app: AppRow | None, invoke_from: str) -> bool:
-        """Whether a turn of this app is wanted. `app` is None, or has empty fields, where Dify no longer knows it."""
+    def admits(self, app: AppRow | None, invoke_from: str | None) -> bool:
+        """Whether a turn of this app is wanted. `app` is None, or has empty fields, where Dify no longer knows it.
+
+        `invoke_from` None: it is about a fact of the app's that nobody called, and that list is not asked.
+        """
         if self.everything:
             return True
         about = _about(app, invoke_from)
-        wanted = all(words.names(values) for words, values in zip(self._include, about, strict=True) if words)
-        unwanted = any(words.names(values) for words, values in zip(self._exclude, about, strict=True) if words)
+        included, excluded = self._include[: len(about)], self._exclude[: len(about)]
+        wanted = all(words.names(values) for words, values in zip(included, about, strict=True) if words)
+        unwanted = any(words.names(values) for words, values in zip(excluded, about, strict=True) if words)
         return wanted and not unwanted
 
 
@@ -100,8 +104,9 @@ def _lists(selection: Selection) -> tuple[_Words, ...]:
     )
 
 
-def _about(app: AppRow | None, invoke_from: str) -> tuple[tuple[str, ...], ...]:
-    """What the four lists are held against."""
+def _about(app: AppRow | None, invoke_from: str | None) -> tuple[tuple[str, ...], ...]:
+    """What the four lists are held against, in their order; the last may be missing."""
+    called: tuple[tuple[str, ...], ...] = () if invoke_from is None else ((invoke_from,),)
     if app is None:
-        return ((), (), (), (invoke_from,))
-    return ((app.id, app.name), (app.tenant_id, app.tenant_name), (app.mode,), (invoke_from,))
+        return ((), (), (), *called)
+    return ((app.id, app.name), (app.tenant_id, app.tenant_name), (app.mode,), *called)

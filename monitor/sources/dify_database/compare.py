@@ -177,13 +177,13 @@ class Comparison:
         missing: list[str] = []
         again: list[str] = []
         for app_id in sorted(by_app.keys() | theirs.keys()):
-            held = by_app[app_id]
-            told = [row_id for row_id, (_, known) in held.items() if not known.unread]
-            if len(told) < len(held) or _digest(told) != theirs.get(app_id, _NOTHING):
+            mine = by_app[app_id]
+            told = [row_id for row_id, (_, known) in mine.items() if not known.unread]
+            if len(told) < len(mine) or _digest(told) != theirs.get(app_id, _NOTHING):
                 there = {key.id for key in self._tables.ids_between(table, app_id, window.since_us, window.until_us)}
-                self._deletions.look_at(table, {row_id: held[row_id] for row_id in held if row_id not in there})
-                missing += sorted(there - held.keys())
-                again += sorted(row_id for row_id in there & held.keys() if held[row_id][1].unread)
+                self._deletions.look_at(table, {row_id: mine[row_id] for row_id in mine if row_id not in there})
+                missing += sorted(there - mine.keys())
+                again += sorted(row_id for row_id in there & mine.keys() if mine[row_id][1].unread)
         self._repairs.pull(table, missing, again)
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from monitor.normalise.rows import AppConfig, AppRow, Definition, MessageRow, RunRow, TurnRows
 from monitor.sources.dify_database.candidate import Candidate
-from monitor.sources.dify_database.tables import Snapshot
+from monitor.sources.dify_database.tables import Snapshot, Unreadable
 
-__all__ = ["turn_rows", "with_signals"]
+__all__ = ["readable_rows", "turn_rows", "with_signals"]
 
 _SEARCHING_MODES = frozenset({"chat", "completion"})
 """Modes whose searches Dify kept in a table of their own: agents and chatflows never did."""
@@ -85,6 +85,26 @@ def turn_rows(tables: Snapshot, chosen: Sequence[Candidate]) -> dict[str, TurnRo
             config_hash=setup.hash_of(message, run),
         )
     return found
+
+
+def readable_rows(
+    tables: Snapshot, chosen: Sequence[Candidate], unreadable: Callable[[Candidate, Unreadable], None]
+) -> dict[str, TurnRows]:
+    """The same; turns of which the server can't hand out a row are found by halving, and told to `unreadable`."""
+    if not chosen:
+        return {}
+    try:
+        with tables.apart():
+            return turn_rows(tables, chosen)
+    except Unreadable as exc:
+        if len(chosen) == 1:
+            unreadable(chosen[0], exc)
+            return {}
+    half = len(chosen) // 2
+    return {
+        **readable_rows(tables, chosen[:half], unreadable),
+        **readable_rows(tables, chosen[half:], unreadable),
+    }
 
 
 def _alone(each: Candidate) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from hashlib import md5
 from typing import Any
 
@@ -67,6 +67,10 @@ class MemoryTables:
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+    def apart(self) -> AbstractContextManager[None]:
+        """Memory is whole."""
+        return nullcontext()
 
     def now_us(self) -> int:
         return self._now_us()

@@ -65,6 +65,7 @@ class Rows:
             size=_size(row, "query", "answer", "message", "inputs", "message_metadata"),
             app_id=text_of(row, "app_id"),
             invoke_from=text_of(row, "invoke_from"),
+            conversation_id=text_of(row, "conversation_id"),
         )
 
     def message(self, row: Row) -> MessageRow:

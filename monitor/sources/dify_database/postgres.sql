@@ -41,7 +41,7 @@ SELECT m.id::text, us(m.created_at),
        octet_length(m.query) + octet_length(m.answer) + opt(messages.message, pg_column_size(m.message), 0)
          + opt(messages.inputs, pg_column_size(m.inputs), 0)
          + opt(messages.message_metadata, coalesce(octet_length(m.message_metadata), 0), 0),
-       m.app_id::text, opt(messages.invoke_from, coalesce(m.invoke_from, ''), '')
+       m.app_id::text, opt(messages.invoke_from, coalesce(m.invoke_from, ''), ''), coalesce(m.conversation_id::text, '')
 FROM messages m LEFT JOIN apps a ON a.id = m.app_id
 WHERE m.id = ANY(%(ids)s::uuid[])
 

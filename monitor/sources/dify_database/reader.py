@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from monitor.errors import Retryable
 from monitor.model import Event, TurnEnded, TurnRef
 from monitor.model.ids import turn_key
+from monitor.normalise.rows import TurnRows
 from monitor.normalise.soft import NO_SOFT_FAILURES, Soft
 from monitor.normalise.turns import DATABASE_RANK, Ended
 from monitor.ports import Memory, Page
@@ -25,14 +27,14 @@ from monitor.sources.dify_database.candidate import (
 )
 from monitor.sources.dify_database.compare import Comparison
 from monitor.sources.dify_database.coverage import look_at_oldest, tell_coverage
-from monitor.sources.dify_database.fetch import turn_rows, with_signals
+from monitor.sources.dify_database.fetch import readable_rows, with_signals
 from monitor.sources.dify_database.lookup import each_id_once, message_candidates, run_candidates, run_of
 from monitor.sources.dify_database.registers import Registers
 from monitor.sources.dify_database.remembered import mark_of
 from monitor.sources.dify_database.sheet import Limits, Sheet
 from monitor.sources.dify_database.single_steps import tell_single_steps
 from monitor.sources.dify_database.state import Open, Phase, Place, decode, encode
-from monitor.sources.dify_database.tables import Key, Snapshot
+from monitor.sources.dify_database.tables import Key, Snapshot, Unreadable
 from monitor.sources.dify_database.telling import Chooses, Teller
 
 __all__ = ["Limits", "Reader"]
@@ -75,13 +77,16 @@ class Reader:
         *,
         scan_runs: bool = True,
         runs_indexed: bool = True,
+        whole: bool = False,
     ) -> Page:
         """The next page.
 
         `scan_runs=False` leaves out what looks at the whole table of runs: their scan and, where they have no index
-        (`runs_indexed=False`), comparisons.
+        (`runs_indexed=False`), comparisons. `whole=True` also looks at what is only looked at now and then.
         """
         state = decode(position)
+        if whole:
+            state.look_at_everything()
         sheet = Sheet(tables, memory, state, self._limits, limit, source_name=self._name)
         state.begin_to_remember(sheet.now_us)
         reading = _Reading(sheet, self._teller, self._registers, runs_indexed=runs_indexed)
@@ -246,8 +251,14 @@ class _Reading:
         return candidates, []
 
     def _tell(self, chosen: list[Candidate]) -> None:
-        rows = turn_rows(self.tables, chosen)
         self.sheet.held(row for each in chosen for row in each.rows)  # one question for all of them
+        unreadable: list[tuple[Candidate, Unreadable]] = []
+        rows = readable_rows(self.tables, chosen, lambda each, exc: unreadable.append((each, exc)))
+        if len(unreadable) == len(chosen) > 1:
+            raise Retryable(f"Dify's database can't hand out any row: {unreadable[0][1]}", reason="database")
+        for each, exc in unreadable:
+            self.teller.not_understood(self.sheet, each, TurnRows(), exc)
+            self._watch(each, phase_of(each, self._ended(each)), ref=None)
         for each in chosen:
             if each.name in rows:
                 state = self._ended(each)
@@ -312,7 +323,9 @@ class _Reading:
             return
         page = self.registers.read(self.tables, sheet.memory, state.rounds, self.now_us)
         state.rounds = page.rounds
-        sheet.events += page.events
+        wanted = [event for event in page.events if self.teller.admits_note(self.tables.apps(), event.body)]
+        state.left_out += len(page.events) - len(wanted)
+        sheet.events += wanted
         sheet.remember.update(page.remember)
         sheet.forget.update(page.forget)
         sheet.more = page.more

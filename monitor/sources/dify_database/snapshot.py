@@ -31,7 +31,7 @@ from monitor.normalise.rows import (
 from monitor.sources.dify_database.entries import Entry, entry_nodes
 from monitor.sources.dify_database.probe import Probe
 from monitor.sources.dify_database.statements import Statement
-from monitor.sources.dify_database.tables import Digest, Key, MessageState, RunState, Signal, Table
+from monitor.sources.dify_database.tables import Digest, Key, MessageState, RunState, Signal, Table, Unreadable
 
 __all__ = ["Explained", "Kept", "PostgresSnapshot"]
 
@@ -130,6 +130,16 @@ class PostgresSnapshot:
 
     def now_us(self) -> int:
         return self._now_us
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        self.cursor.execute("SAVEPOINT apart")
+        try:
+            yield
+        except (psycopg.DataError, psycopg.InternalError, UnicodeDecodeError) as exc:
+            self.cursor.execute("ROLLBACK TO SAVEPOINT apart")
+            raise Unreadable(type(exc).__name__) from exc
+        self.cursor.execute("RELEASE SAVEPOINT apart")
 
     # -- messages
 

@@ -185,6 +185,11 @@ class State(msgspec.Struct, omit_defaults=True):
         """Creation of the oldest row of any table; 0: unknown, or none."""
         return max(0, min(self.oldest.values(), default=0))
 
+    def look_at_everything(self) -> None:
+        """Make due what waits for its time: the registers, and the nodes that people try out."""
+        self.rounds = {name: msgspec.structs.replace(round_, next_us=0) for name, round_ in self.rounds.items()}
+        self.steps_next_us = 0
+
     def begin_to_remember(self, now_us: int) -> None:
         """Make a position from before there was a memory one that has it; others stay as they are."""
         places = (self.messages, self.runs)

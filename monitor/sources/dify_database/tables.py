@@ -22,7 +22,7 @@ from monitor.normalise.rows import (
     ThoughtRow,
 )
 
-__all__ = ["Digest", "Key", "MessageState", "RunState", "Signal", "Snapshot", "Table", "Tables"]
+__all__ = ["Digest", "Key", "MessageState", "RunState", "Signal", "Snapshot", "Table", "Tables", "Unreadable"]
 
 Table = Literal["messages", "workflow_runs"]
 """The tables of which every row is accounted for."""
@@ -53,6 +53,7 @@ class MessageState(msgspec.Struct, frozen=True, gc=False):
     """About how many bytes its texts hold."""
     app_id: str = ""
     invoke_from: str = ""
+    conversation_id: str = ""
 
 
 class RunState(msgspec.Struct, frozen=True, gc=False):
@@ -92,11 +93,19 @@ class Digest(msgspec.Struct, frozen=True, gc=False):
     """Sum over the rows of the first 15 hexadecimal digits of the MD5 of the id (36 characters, lower case)."""
 
 
+class Unreadable(Exception):
+    """A row that the server holds and can't hand out: a damaged page, or text that is not in its encoding."""
+
+
 class Snapshot(Protocol):
     """The questions. Every collection asked for is bounded by the caller."""
 
     def now_us(self) -> int:
         """The database's own time."""
+        ...
+
+    def apart(self) -> AbstractContextManager[None]:
+        """What is asked within fails alone: it raises Unreadable, and other questions can still be asked."""
         ...
 
     def message_keys(self, after: Key | None, limit: int) -> Sequence[Key]:

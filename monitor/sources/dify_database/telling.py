@@ -6,12 +6,12 @@ remembered and counted, so that a comparison does not take it for lost.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
 
-from monitor.model import SourceGap, TurnRef, TurnStarted
+from monitor.model import Body, SourceGap, TurnRef, TurnStarted
 from monitor.model.ids import note_key, turn_key
 from monitor.normalise.rows import AppRow, Graph, NodeRow, TurnRows
 from monitor.normalise.soft import Soft
@@ -24,6 +24,7 @@ from monitor.sources.dify_database.sheet import Sheet
 
 __all__ = ["Chooses", "Teller", "stub"]
 
+_NOBODY = AppRow(id="", tenant_id="", name="", mode="")
 _NEW_APP_US = 180_000_000
 """Apps are known within a minute."""
 
@@ -34,8 +35,8 @@ class Chooses(Protocol):
     everything: bool
     """Whether nothing is left out."""
 
-    def admits(self, app: AppRow | None, invoke_from: str) -> bool:
-        """Whether turns of that app, started that way, are wanted."""
+    def admits(self, app: AppRow | None, invoke_from: str | None) -> bool:
+        """Whether turns of that app, started that way, are wanted; None: facts of the app's own."""
         ...
 
 
@@ -48,6 +49,15 @@ class Teller:
     def admits(self, app: AppRow | None, invoke_from: str) -> bool:
         """Whether the configuration wants it."""
         return self._choice is None or self._choice.admits(app, invoke_from)
+
+    def admits_note(self, apps: Mapping[str, AppRow], body: Body) -> bool:
+        """The same, of a fact beside the turns: as its turn, else as its app; what belongs to no app is wanted."""
+        if self._choice is None or self._choice.everything:
+            return True
+        turn, app = getattr(body, "turn", None), getattr(body, "app", None)
+        if turn is not None:
+            return self._choice.admits(apps.get(turn.app_id), turn.invoke_from)
+        return app is None or self._choice.admits(apps.get(app.app_id), None)
 
     def admits_turn(self, sheet: Sheet, each: Candidate) -> bool:
         """The same, of a turn."""
@@ -75,7 +85,7 @@ class Teller:
             ref = known or ref_of(rows, self._pseudonym)
             events = turn_events(ref, rows, ended, soft=self._soft)
         except Exception as exc:  # noqa: BLE001 - one row that nobody foresaw must never stop the rest
-            self._not_understood(sheet, each, rows, exc)
+            self.not_understood(sheet, each, rows, exc)
             return None
         # A start is told once: what its rows say later is no more, and less where the message was deleted since.
         sheet.events += events if known is None else [e for e in events if not isinstance(e.body, TurnStarted)]
@@ -91,10 +101,10 @@ class Teller:
             sheet.state.lost += 1
             self._gap(sheet, f"node {row.id}", exc, ref)
 
-    def _not_understood(self, sheet: Sheet, each: Candidate, rows: TurnRows, exc: Exception) -> None:
+    def not_understood(self, sheet: Sheet, each: Candidate, rows: TurnRows, exc: Exception) -> None:
         """Tell the gap, and of the turn what needs no understanding: so it is found where its conversation is."""
         known = each.entry.ref if each.entry is not None else None
-        ref = known or _bare_ref(each, rows)
+        ref = known or _bare_ref(each, rows, sheet.tables.apps().get(each.app_id))
         if known is None:
             sheet.tell(turn_key(ref.turn_id, "started"), TurnStarted(turn=ref), ref.started_at)
         self._gap(sheet, f"turn {ref.turn_id}", exc, ref)
@@ -134,19 +144,19 @@ def _count_unread(sheet: Sheet, held: dict[Row, Remembered], rows: list[Row], *,
         sheet.state.unread = max(0, sheet.state.unread + unread - was)
 
 
-def _bare_ref(each: Candidate, rows: TurnRows) -> TurnRef:
+def _bare_ref(each: Candidate, rows: TurnRows, app: AppRow | None) -> TurnRef:
     """Whose turn it is, by ids and names alone."""
     message, run = rows.message, rows.run
-    row = run or message
+    state = each.message
     return TurnRef(
         turn_id=each.run_id or each.name,
-        tenant_id=clean((run.tenant_id if run else "") or (message.tenant_id if message else "")),
+        tenant_id=clean((run or message or app or each.run or _NOBODY).tenant_id),
         app_id=each.app_id,
-        app_name=clean(row.app_name if row else ""),
-        mode=clean(row.mode if row else "") or "unknown",
+        app_name=clean(app.name if app else ""),
+        mode=clean((app.mode if app else "") or (state.mode if state else "")) or "unknown",
         started_at=ns_of_us(each.created_us),
         invoke_from=clean(each.invoke_from),
-        conversation_id=clean(message.conversation_id if message else ""),
+        conversation_id=clean(state.conversation_id if state else ""),
         message_id=each.message.id if each.message is not None else "",
         run_id=each.run_id,
     )

@@ -100,6 +100,12 @@ def test_a_sidecar_that_has_just_started_is_given_its_ten_minutes(tmp_path):
         assert len(problems(tmp_path, BEHIND_NS * 2)) == 3
 
 
+def test_the_eraser_of_a_configured_source_is_configured(journal, tmp_path):
+    status = status_at(tmp_path, names=Names(sources=frozenset({"dify"}), consumers=frozenset()))
+    assert status.is_configured("erase:dify")
+    assert not status.is_configured("erase:another")
+
+
 def test_a_sink_that_is_configured_and_never_took_anything_is_missed(journal, tmp_path):
     names = Names(sources=["dify_database"], consumers=["metrics", "rules", "sink:otlp", "sink:dead"])
     status = status_at(tmp_path, names=names)

@@ -89,9 +89,11 @@ class _Reader:
     def __init__(self, clock, pages, cost_s=1.0):
         self.clock, self.pages, self.cost_s = clock, list(pages), cost_s
         self.scans = []
+        self.wholes = []
 
-    def read(self, _tables, _position, _limit, _memory, *, scan_runs, runs_indexed):
+    def read(self, _tables, _position, _limit, _memory, *, scan_runs, runs_indexed, whole):
         self.scans.append(scan_runs)
+        self.wholes.append(whole)
         self.clock.move(self.cost_s if scan_runs and not runs_indexed else 0.0)
         return Page(events=(), position=b"p", more=self.pages.pop(0) if self.pages else False)
 
@@ -115,6 +117,14 @@ def test_a_look_at_all_runs_takes_a_twentieth_of_the_time_at_most_and_comes_once
         _read(source)
         clock.move(0.5)
     assert sum(reader.scans) == looks
+
+
+def test_the_first_page_after_a_start_looks_at_everything():
+    """So a single run misses nothing that is only looked at now and then."""
+    _, reader, source = _reading([True], indexed=True)
+    for _ in range(3):
+        _read(source)
+    assert reader.wholes == [True, False, False]
 
 
 def test_with_an_index_every_reading_looks():

@@ -24,7 +24,7 @@ from monitor.sources.dify_database.registers.hidden import read_hidden
 from monitor.sources.dify_database.registers.page import RegisterPage, Round
 from monitor.sources.dify_database.registers.reading import Reading
 from monitor.sources.dify_database.registers.triggers import read_triggers
-from monitor.sources.dify_database.tables import Snapshot
+from monitor.sources.dify_database.tables import Snapshot, Unreadable
 
 __all__ = ["RegisterPage", "Registers", "Round"]
 
@@ -51,7 +51,17 @@ class Registers:
 
         `now_us` is the database's time. Raises what the tables raise.
         """
-        reading = Reading(
+        reading = self._reading(tables, memory, rounds, now_us)
+        try:
+            with tables.apart():
+                for read in _REGISTERS:
+                    read(reading)
+        except Unreadable:
+            return self._one_by_one(self._reading(tables, memory, rounds, now_us))
+        return reading.page()
+
+    def _reading(self, tables: Snapshot, memory: Memory, rounds: dict[str, Round], now_us: int) -> Reading:
+        return Reading(
             tables,
             memory,
             rounds,
@@ -60,6 +70,13 @@ class Registers:
             log=self._log,
             source_name=self._source_name,
         )
+
+    def _one_by_one(self, reading: Reading) -> RegisterPage:
+        """Each register apart: one that the server can't hand out must not stop the others."""
         for read in _REGISTERS:
-            read(reading)
+            try:
+                with reading.tables.apart():
+                    read(reading)
+            except Unreadable as exc:
+                reading.give_up(exc)
         return reading.page()

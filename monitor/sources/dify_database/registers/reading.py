@@ -19,6 +19,7 @@ from monitor.sources.dify_database.tables import Snapshot
 __all__ = ["PASS_EVERY_US", "Reading", "prefix_of"]
 
 PASS_EVERY_US = 30_000_000
+_UNREADABLE_WAIT_US = 600_000_000
 """A new pass over a register begins at most so often."""
 
 
@@ -48,6 +49,8 @@ class Reading:
         self._remember: dict[str, bytes] = {}
         self._forget: set[str] = set()
         self._more = False
+        self._looked_at = ""
+        """The register that is being read."""
 
     def page(self) -> RegisterPage:
         """What came of it."""
@@ -83,6 +86,7 @@ class Reading:
 
     def is_due(self, register: str) -> bool:
         """Whether a pass is under way, or may begin."""
+        self._looked_at = register
         standing = self.round(register)
         return bool(standing.after) or standing.next_us <= self.now_us
 
@@ -97,6 +101,11 @@ class Reading:
         self._rounds[register] = msgspec.structs.replace(
             self.round(register), after="", next_us=self.now_us + wait_us, history_told=True, **changes
         )
+
+    def give_up(self, exc: Exception) -> None:
+        """The server can't hand out a row of the register that is being read: said once, and tried again later."""
+        self.gap("register", self._looked_at, exc)
+        self.pass_over(self._looked_at, wait_us=_UNREADABLE_WAIT_US)
 
     def move_within(self, register: str, within: str) -> None:
         """Where the look at its open rows stands."""

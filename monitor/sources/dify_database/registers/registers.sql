@@ -29,8 +29,10 @@ FROM message_feedbacks f WHERE f.id = ANY(%(ids)s::uuid[])
 -- Whose turn a rating or an annotation is about, without texts.
 -- needs: messages
 SELECT m.id::text, m.app_id::text, m.conversation_id::text, m.workflow_run_id::text, us(m.created_at), m.status,
-       m.provider_response_latency, m.model_provider, m.model_id, m.invoke_from, m.from_end_user_id::text,
-       m.from_account_id::text
+       m.provider_response_latency, opt(messages.model_provider, m.model_provider, NULL),
+       opt(messages.model_id, m.model_id, NULL), opt(messages.invoke_from, m.invoke_from, NULL),
+       opt(messages.from_end_user_id, m.from_end_user_id::text, NULL),
+       opt(messages.from_account_id, m.from_account_id::text, NULL)
 FROM messages m WHERE m.id = ANY(%(ids)s::uuid[])
 
 -- name: note_runs

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -101,6 +102,10 @@ class Small:
 
     def now_us(self) -> int:
         return self.at()
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        yield
 
     def apps(self) -> Mapping[str, AppRow]:
         rows = self.rows["apps"].values()
