@@ -57,7 +57,7 @@ def _zone(ctx: click.Context, param: click.Parameter, value: str | None) -> tzin
 @config_option
 @journal_option
 @click.option("--tz", "zone", metavar="NAME", callback=_zone, help="Time zone, such as UTC. Default: the local one.")
-@click.option("--full", is_flag=True, help="Show long texts whole, and texts in the form that Dify kept.")
+@click.option("--full", is_flag=True, help="Show long texts and lists whole, and texts in the form that Dify kept.")
 @click.option("--no-content", is_flag=True, help="Leave out what people, models and tools wrote: facts only.")
 @click.pass_context
 def command(
@@ -77,8 +77,8 @@ def command(
     characters or more) where no other id begins so. A conversation is shown with all its turns, any other id with its
     one turn. The journal's folder is all that it needs; it is only read.
 
-    Texts longer than 2,000 characters are shortened unless --full is given. The form of the JSON document is described
-    by docs/reference/replay.schema.json.
+    Texts longer than 2,000 characters and long lists are shortened unless --full is given. The form of the JSON
+    document is described by docs/reference/replay.schema.json.
     """
     if as_json and (full or zone is not None):
         raise click.UsageError("--json is complete and has its times in UTC: --full and --tz do not go with it.")

@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from prometheus_client import Metric
@@ -111,14 +110,15 @@ def notified(text: str) -> int:
 def spans_of(files: Iterable[Path], turn_ids: Iterable[str]) -> list[Span]:
     """The spans of these turns, in the order in which they were written."""
     wanted = {trace_id(turn_id) for turn_id in turn_ids}
-    found = (Span(line.decode(), **_facts(line)) for file in files for line in file.read_bytes().splitlines())
+    found = (span for file in files for line in file.read_bytes().splitlines() for span in _spans(line))
     return [span for span in found if span.trace_id in wanted]
 
 
-def _facts(line: bytes) -> dict[str, Any]:
-    """A line holds one span."""
-    span = json.loads(line)["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
-    return {"trace_id": span["traceId"], "name": span["name"], "failed": "code" in span["status"]}
+def _spans(line: bytes) -> Iterator[Span]:
+    """A line holds one span, or a fact that is none: how an app was set up is a log record."""
+    for resource in json.loads(line).get("resourceSpans", ()):
+        span = resource["scopeSpans"][0]["spans"][0]
+        yield Span(line.decode(), span["traceId"], span["name"], "code" in span["status"])
 
 
 def alert_story(journal: SqliteJournal, turn_ids: Iterable[str]) -> AlertStory:

@@ -12,6 +12,7 @@ from monitor.demo.world import LiveTables, Play
 from monitor.ports import AdapterConfig, Clock, Tools
 from monitor.sources.dify_database import DatabaseSource
 from monitor.sources.dify_database.reader import Limits, Reader
+from monitor.sources.dify_database.registers import Registers
 
 __all__ = ["Config", "build", "edition_of"]
 
@@ -40,7 +41,8 @@ def build(config: Config, tools: Tools) -> DatabaseSource:
         return edition_of(config.earlier, round_)
 
     tables = LiveTables(Play(load(), now_us(), edition, config.rounds), now_us)
-    reader = Reader(Limits(), tools.pseudonym, tools.logger)
+    registers = Registers(tools.pseudonym, tools.logger, config.label)
+    reader = Reader(Limits(), tools.pseudonym, tools.logger, name=config.label, registers=registers)
     return DatabaseSource(config.label, tables, reader, tools.clock)
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from monitor.demo.recording import Commit, Recording, Row, moved, renewed
+from monitor.demo.set_up import answer
 from monitor.sources.dify_database.memory import MemoryTables
 
 __all__ = ["LiveTables", "Play", "World"]
@@ -109,3 +111,7 @@ class LiveTables(MemoryTables):
         """The tables as they are now; they stay so until somebody looks again."""
         self._play.go_to(self.now_us())
         yield self
+
+    def ask(self, name: str, **values: Any) -> list[tuple[Any, ...]]:
+        """How the apps are set up; nothing else is kept beside the turns."""
+        return answer(self._play.world.tables, name, values)

@@ -26,7 +26,7 @@ _NAMES: dict[str, dict[str, PassageName]] = {
     "agent": {"output": "said"},
     "tool": {"input": "arguments", "output": "result"},
     "retrieval": {"input": "query", "output": "found"},
-    "http": {"process": "request", "output": "response"},
+    "http": {"input": "request", "process": "request", "output": "response"},
 }
 """What a field is called where it is not its own name."""
 

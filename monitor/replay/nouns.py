@@ -344,7 +344,7 @@ class Timeline(msgspec.Struct, frozen=True):
     """What a journal knows of a conversation, or of one turn."""
 
     version: str
-    """Of this form: fields may be added under the same version, none goes or changes its meaning."""
+    """Of this form. Under one version fields and kinds of moments may be added; none goes or changes its meaning."""
     term: str
     """What was asked for."""
     matched: Matched

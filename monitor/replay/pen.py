@@ -31,6 +31,8 @@ __all__ = ["ASCII_SIGNS", "SIGNS", "Pen", "Signs"]
 _NARROWEST, _NARROWEST_PART = 24, 3
 """Cells that a text is given however deep it stands, and which part of the line where that is less."""
 _LABEL_CELLS = 14
+_SPACED = "  "
+"""Between a label and its text."""
 _CLOCK_CELLS = 15
 """`~08:00:00.000` with a space on both sides."""
 
@@ -106,9 +108,10 @@ class Pen:
         indent, inner = self._indented(indent), self._indented(indent + ("  " if label else ""))
         room = self._room(width_of(inner))
         shown, left_out = self._readable(text, room)
-        lines = wrapped(visible(shown), room)
-        if len(lines) == 1 and width_of(lines[0]) + label.cell_len <= room and not left_out:
-            self._put(Text.assemble(indent, label, "  " if label and lines[0] else "", (isolated(lines[0]), style)))
+        lines = wrapped(visible(shown).rstrip(), room)
+        beside = width_of(indent) + label.cell_len + (len(_SPACED) if label else 0) + width_of(lines[0])
+        if len(lines) == 1 and beside <= self.console.width and not left_out:
+            self._put(Text.assemble(indent, label, _SPACED if label and lines[0] else "", (isolated(lines[0]), style)))
             return
         if label:
             self.hanging(indent, inner, label)

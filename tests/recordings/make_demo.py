@@ -38,7 +38,7 @@ KEPT = {
         *("id", "tenant_id", "name", "mode", "status", "app_model_config_id", "workflow_id"),
         *("created_at", "updated_at"),
     ),
-    "app_model_configs": ("id", "app_id", "model", "agent_mode", "created_at", "updated_at"),
+    "app_model_configs": ("id", "app_id", "model", "pre_prompt", "agent_mode", "created_at", "updated_at"),
     "workflows": ("id", "tenant_id", "app_id", "type", "version", "graph", "created_at", "updated_at"),
     "end_users": ("id", "tenant_id", "app_id", "type", "session_id", "is_anonymous", "created_at", "updated_at"),
 }

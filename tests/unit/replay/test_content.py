@@ -104,6 +104,11 @@ def test_an_http_request_tells_request_and_response():
     assert details == ["process", "output"]
 
 
+def test_an_http_node_tells_its_request_wherever_it_was_kept():
+    points, details = told(samples.http_step(), input="GET /orders HTTP/1.1")
+    assert (points, details) == ([("request", "", "GET /orders HTTP/1.1")], [])
+
+
 def test_an_agent_node_tells_query_and_words():
     step = samples.node_step(node_type="agent", kind="agent")
     points, details = told(step, input='{"query": "hi", "tools": []}', output='{"text": "好的", "json": []}')

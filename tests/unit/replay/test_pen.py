@@ -37,6 +37,7 @@ def assert_fits(lines, width):
 
 @given(indents, names, texts, widths)
 @example(INDENT, one_line('prompt [null,null,null,"000000000000\\u001f"]'), "", 60)
+@example(INDENT + "│ " * 6, "000\\x80", "00000", 40)
 def test_a_text_and_its_label_fit(indent, label, text, width):
     """A label can be as long as a name can be, which is wider than a line."""
     assert_fits(drawn(lambda pen: pen.block(indent, Text(label), text), width), width)
@@ -78,3 +79,13 @@ def test_a_deep_indent_leaves_room_for_the_text():
 def test_many_lines_are_drawn_in_their_order():
     text = "\n".join(str(number) for number in range(2_500))
     assert drawn(lambda pen: pen.block("  ", Text(), text), 80) == [f"  {number}" for number in range(2_500)]
+
+
+def test_empty_lines_at_the_end_of_a_text_are_not_drawn():
+    """A request ends in two line feeds."""
+    assert drawn(lambda pen: pen.block("| ", Text("request"), "GET /\r\nHost: x\r\n\r\n"), 80) == [
+        "| request",
+        "|   GET /",
+        "|   Host: x",
+    ]
+    assert drawn(lambda pen: pen.block("| ", Text("input"), " \n\n"), 80) == ["| input"]
