@@ -98,12 +98,17 @@ def notes_of(connection: sqlite3.Connection, turn_id: str) -> list[Recorded]:
     return read_events(connection, _newest(_notes(connection, turn_id)), content=True)
 
 
-def configs_of(connection: sqlite3.Connection, app_id: str) -> list[Recorded]:
-    """What the app was configured to, each in its newest revision, with content, in the order in which it came."""
+def configs_of(connection: sqlite3.Connection, app_id: str, config_hash: str) -> list[Recorded]:
+    """What the app was configured to that has this hash, in the order in which it came, newest revisions, with content.
+
+    Others' content is not read: an app may have hundreds of large graphs.
+    """
     within = _range(f"app:{app_id}:config")
     found = _leaves(connection, _NOTES, (*within, as_json(["config_changed"])))
     own = [
-        (seq, leaf) for seq, leaf in found if isinstance(leaf.body, ConfigChanged) and leaf.body.app.app_id == app_id
+        (seq, leaf)
+        for seq, leaf in found
+        if isinstance(leaf.body, ConfigChanged) and (leaf.body.app.app_id, leaf.body.hash) == (app_id, config_hash)
     ]
     changes = read_events(connection, _newest(own), content=True)
     return sorted(changes, key=lambda recorded: (recorded.event.occurred_at, recorded.seq))

@@ -65,10 +65,10 @@ class Questions:
         with self._readers.connection() as connection:
             return find.deleted_turns(connection, turn_ids, source)
 
-    def configs_of(self, app_id: str) -> list[Recorded]:
-        """What the app was configured to, each in its newest revision, with content, in the order in which it came."""
+    def configs_of(self, app_id: str, config_hash: str) -> list[Recorded]:
+        """What the app was configured to that has this hash, in the order in which it came, with content."""
         with self._readers.connection() as connection:
-            return find.configs_of(connection, app_id)
+            return find.configs_of(connection, app_id, config_hash)
 
     def events_at(self, seqs: Collection[int], *, content: bool) -> list[Recorded]:
         """The events at these positions, by position; positions that hold none are passed over."""

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from monitor.model import ConfigChanged, Recorded, TurnRef
+from monitor.model import Recorded, TurnRef
 from monitor.model.answers import Match, Matched
 from monitor.replay.figures import moment_at, sum_of_totals
 from monitor.replay.notes import configuration_of
@@ -56,8 +56,8 @@ class Reader(Protocol):
         """What is known beside the turn: ratings, forms, triggers, deletions, annotations made of it."""
         ...
 
-    def configs_of(self, app_id: str) -> Sequence[Recorded]:
-        """What the app was configured to, in the order in which it came."""
+    def configs_of(self, app_id: str, config_hash: str) -> Sequence[Recorded]:
+        """What the app was configured to that has this hash, in the order in which it came."""
         ...
 
 
@@ -193,14 +193,14 @@ class _Live:
 
     def __init__(self, reader: Reader, *, content: bool) -> None:
         self._reader, self._content = reader, content
-        self._changes: dict[str, Sequence[Recorded]] = {}
+        self._changes: dict[tuple[str, str], Sequence[Recorded]] = {}
         self.used: dict[int, Configuration] = {}
 
     def seq_of(self, ref: TurnRef) -> int | None:
         """The turn's configuration: the last one of its hash that was there when it began, else the first after."""
         if not ref.config_hash:
             return None
-        same = [one for one in self._of(ref.app_id) if _hash_of(one) == ref.config_hash]
+        same = self._of(ref.app_id, ref.config_hash)
         before = [one for one in same if one.event.occurred_at <= ref.started_at]
         for record in before[-1:] or same[:1]:
             known = configuration_of(record, content=self._content)
@@ -209,12 +209,8 @@ class _Live:
                 return known.seq
         return None
 
-    def _of(self, app_id: str) -> Sequence[Recorded]:
-        if app_id not in self._changes:
-            self._changes[app_id] = self._reader.configs_of(app_id)
-        return self._changes[app_id]
-
-
-def _hash_of(record: Recorded) -> str:
-    body = record.event.body
-    return body.hash if isinstance(body, ConfigChanged) else ""
+    def _of(self, app_id: str, config_hash: str) -> Sequence[Recorded]:
+        asked = (app_id, config_hash)
+        if asked not in self._changes:
+            self._changes[asked] = self._reader.configs_of(*asked)
+        return self._changes[asked]

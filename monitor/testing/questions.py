@@ -71,11 +71,15 @@ class MemoryQuestions:
         told = (recorded.event.body for recorded in self._events if recorded.source == source)
         return {body.turn_id for body in told if isinstance(body, ContentDeleted)} & set(turn_ids)
 
-    def configs_of(self, app_id: str) -> list[Recorded]:
-        """What the app was configured to, each in its newest revision, in the order in which it came."""
+    def configs_of(self, app_id: str, config_hash: str) -> list[Recorded]:
+        """What the app was configured to that has this hash, in the order in which it came."""
         newest = (self._events[seq] for seq in sorted(self._newest.values()))
         bodies = ((recorded, recorded.event.body) for recorded in newest)
-        own = [each for each, body in bodies if isinstance(body, ConfigChanged) and body.app.app_id == app_id]
+        own = [
+            each
+            for each, body in bodies
+            if isinstance(body, ConfigChanged) and (body.app.app_id, body.hash) == (app_id, config_hash)
+        ]
         return sorted(own, key=lambda recorded: (recorded.event.occurred_at, recorded.seq))
 
     def _refs(self) -> list[TurnRef]:

@@ -126,20 +126,21 @@ def test_notes_about_no_turn_lead_nowhere(journal):
         assert journal.find(term) == []
 
 
-def test_an_apps_configurations_are_in_the_order_in_which_they_came(journal):
+def test_an_apps_configurations_of_a_hash_are_in_the_order_in_which_they_came(journal):
+    """One that was gone back to has come twice."""
     app = notes.app_ref(TURN)
     page = [
-        notes.config_changed(app, number=1, at=20, hash="b", was="a"),
+        notes.config_changed(app, number=1, at=20, hash="a", was="b"),
         notes.config_changed(app, number=0, at=10, hash="a"),
         notes.config_changed(app, config_id="other", at=15, hash="c"),
-        notes.config_changed(notes.app_ref(FLOW), at=5),
+        notes.config_changed(notes.app_ref(FLOW), at=5, hash="a"),
         notes.annotation(TURN),
     ]
     journal.append("dify", page, None)
-    found = journal.configs_of(TURN.app_id)
-    assert [each.event.body.hash for each in found] == ["a", "c", "b"]
+    found = journal.configs_of(TURN.app_id, "a")
+    assert [(each.event.body.hash, each.event.occurred_at) for each in found] == [("a", 10), ("a", 20)]
     assert found[0].event.content == {"prompt": "你是客服。", "config": "{}"}
-    assert journal.configs_of("nobody") == []
+    assert journal.configs_of("nobody", "a") == journal.configs_of(TURN.app_id, "?") == []
 
 
 def test_erased_fields_of_a_note_are_named(filled):
