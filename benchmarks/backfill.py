@@ -45,7 +45,9 @@ _CONSUMERS = {"metrics": "metrics", "rules": "the shipped rule", "sink:file": "f
 _TRUTH = """
     SELECT (SELECT count(*) FROM messages WHERE workflow_run_id IS NULL) + (SELECT count(*) FROM workflow_runs),
            (SELECT count(*) FROM workflow_node_executions), (SELECT count(*) FROM message_agent_thoughts),
-           (SELECT count(*) FROM message_agent_thoughts WHERE tool <> '')
+           (SELECT count(*) FROM message_agent_thoughts WHERE tool <> ''),
+           (SELECT count(*) FROM messages JOIN apps ON apps.id = app_id AND mode IN ('chat', 'completion')
+             WHERE json_array_length(nullif(message_metadata, '')::json -> 'retriever_resources') > 0)
 """
 
 

@@ -46,6 +46,7 @@ _BEFORE = (
 )
 _AFTER = "]}]}]}\n"
 _OPERATIONS = {"chat": "chat", "completion": "text_completion", "agent-chat": "invoke_agent"}
+_SEARCHING_MODES = frozenset({"chat", "completion"})
 _KINDS = {"llm": "chat", "tool": "execute_tool", "knowledge-retrieval": "retrieval"}
 _parse = msgspec.json.decode
 _write = msgspec.json.encode
@@ -82,7 +83,7 @@ class Limit:
             row_id, app, tenant, app_name, mode, conversation, run, created, latency, status, error, _, _, inputs, prompt,
             metadata, provider, model, given, produced, price, currency, invoked, user,
         ) = row  # fmt: skip
-        _parsed(inputs, prompt, metadata)
+        *_, kept = _parsed(inputs, prompt, metadata)
         common = (
             _of_app(tenant, app, app_name, mode)
             + f",{_text('dify.invoke_from', invoked)},{_text('dify.conversation.id', conversation)}"
@@ -103,6 +104,16 @@ class Limit:
         end = start + int(float(latency) * 1_000_000)
         self._span((trace, root, ""), name, (start, end), f"{own},{common}", error if status == "error" else None)
         self.turns += 1
+        if mode in _SEARCHING_MODES and kept:
+            self._searches(row_id, kept["retriever_resources"], start, (trace, root, common))
+
+    def _searches(self, message: str, hits: list[dict[str, Any]], at: int, turn: tuple[str, str, str]) -> None:
+        """What a chat's searches found; one for each knowledge base."""
+        trace, root, common = turn
+        for dataset in dict.fromkeys(hit["dataset_id"] for hit in hits):
+            own = f"{_text('gen_ai.operation.name', 'retrieval')},{_text('gen_ai.data_source.id', dataset)}"
+            span = hashlib.blake2b(f"{message}/{dataset}".encode(), digest_size=8).hexdigest()
+            self._span((trace, span, root), f"retrieval {dataset}", (at, at), f"{own},{common}", None)
 
     def _run(self, *row: Any) -> None:
         row_id, tenant, app, name, mode, workflow, version, trigger, status, created, finished, error, *rest = row

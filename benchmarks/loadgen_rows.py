@@ -172,11 +172,13 @@ class Counts:
     thoughts: int = 0
     tool_calls: int = 0
     """Of thoughts; a knowledge base that is asked as a tool is one too."""
+    searches: int = 0
+    """Of chats, each in one knowledge base."""
 
     @property
     def spans(self) -> int:
-        """One for each turn and each of its steps: nodes, thoughts, tool calls of thoughts."""
-        return self.turns + self.nodes + self.thoughts + self.tool_calls
+        """One for each turn and each of its steps: nodes, thoughts, tool calls of thoughts, searches."""
+        return self.turns + self.nodes + self.thoughts + self.tool_calls + self.searches
 
 
 @dataclass(slots=True)

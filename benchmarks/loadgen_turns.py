@@ -47,6 +47,9 @@ _RUN_SHARE = 0.15
 """Workflow runs to a conversation."""
 _TOPICS = {"order": 0.40, "policy": 0.25, "talk": 0.35}
 _TOPIC_NAMES, _TOPIC_WEIGHTS = tuple(_TOPICS), tuple(accumulate(_TOPICS.values()))
+_SEARCHING_MODES = frozenset({"chat", "completion"})
+"""Whose messages keep what was found, and no other row does."""
+_CITED_TOPIC = "policy"
 _FEEDBACK_SHARE, _LONG_SHARE, _TRIES_AGAIN_SHARE = 0.03, 0.02, 0.30
 _PAGE_TURNS = 2_000
 _NO_PARENT = "00000000-0000-0000-0000-000000000000"
@@ -60,7 +63,7 @@ class Generator:
 
     def __init__(self, dify: Dify, wish: Wish) -> None:
         self._wish, self._dataset_id = wish, dify.dataset_id
-        self._metadata = {topic: _metadata(dify.dataset_id, cited=topic == "policy") for topic in _TOPICS}
+        self._metadata = {topic: _metadata(dify.dataset_id, cited=topic == _CITED_TOPIC) for topic in ("", *_TOPICS)}
         self._dice = random.Random(wish.seed)
         self._sheet = Sheet(self._dice)
         self._runs = Runs(self._sheet)
@@ -180,6 +183,7 @@ class Generator:
     ) -> None:
         app, created = turn.app, whole_second(turn.at)
         called = not error and run_id is None
+        self.counts.searches += called and app.mode in _SEARCHING_MODES and turn.topic == _CITED_TOPIC
         tokens, prices = (turn.tokens, (INPUT_PRICE, OUTPUT_PRICE)) if called else ((0, 0), (0, 0))
         query, inputs = turn.query, "{}"
         if app.mode == "completion":
@@ -189,9 +193,13 @@ class Generator:
             inputs, query, json.dumps(turn.prompt()) if called else '""', tokens[0], prices[0],
             "" if error else turn.answer, tokens[1], prices[1], 0 if error else (ended - turn.at) / SECOND,
             price(*tokens), "USD", "api", turn.user, created, created if error else moment(ended), run_id,
-            "error" if error else "normal", error or None, None if error else self._metadata[turn.topic], "service-api",
+            "error" if error else "normal", error or None, None if error else self._kept(turn), "service-api",
             parent_id, app.mode,
         )  # fmt: skip
+
+    def _kept(self, turn: Turn) -> str:
+        """What a message keeps of searches; an agent's keeps none, they stand in its thoughts."""
+        return self._metadata["" if turn.app.mode == "agent-chat" else turn.topic]
 
     def _feedback_row(self, turn: Turn, message_id: str, at: str) -> None:
         rating = self._dice.choice(("like", "like", "dislike"))

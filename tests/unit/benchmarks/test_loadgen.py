@@ -78,6 +78,11 @@ def test_the_wished_turns_are_made_and_counted(made: _Made) -> None:
         nodes=len(made.rows("workflow_node_executions")),
         thoughts=len(thoughts),
         tool_calls=sum(bool(thought["tool"]) for thought in thoughts),
+        searches=sum(
+            bool(json.loads(message["message_metadata"] or "{}").get("retriever_resources"))
+            for message in messages
+            if message["app_mode"] in {"chat", "completion"}
+        ),
     )
     assert len(own_runs) == len(made.rows("workflow_app_logs"))
 
