@@ -47,7 +47,8 @@ _TRUTH = """
            (SELECT count(*) FROM workflow_node_executions), (SELECT count(*) FROM message_agent_thoughts),
            (SELECT count(*) FROM message_agent_thoughts WHERE tool <> ''),
            (SELECT count(*) FROM messages JOIN apps ON apps.id = app_id AND mode IN ('chat', 'completion')
-             WHERE json_array_length(nullif(message_metadata, '')::json -> 'retriever_resources') > 0)
+             WHERE json_array_length(nullif(message_metadata, '')::json -> 'retriever_resources') > 0),
+           (SELECT count(*) FROM message_feedbacks)
 """
 
 

@@ -39,6 +39,9 @@ _NODES = f"""
            {_US.format("finished_at")}, inputs, process_data, outputs, execution_metadata
     FROM workflow_node_executions
 """
+_RATINGS = f"""
+    SELECT id, message_id, rating, from_source, content, {_US.format("created_at")} FROM message_feedbacks
+"""
 _SPANS_A_REQUEST = 512
 _BEFORE = (
     '{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"dify"}}]},'
@@ -60,6 +63,8 @@ class Limit:
         self._waiting: list[str] = []
         self._of_message: dict[str, tuple[str, str, str]] = {}
         self._of_run: dict[str, tuple[str, str]] = {}
+        self._turn_of: dict[str, tuple[str, str, str]] = {}
+        """By message, the trace, the root and the attributes of its turn."""
         self.turns = self.spans = self.bytes = 0
 
     def run(self) -> None:
@@ -69,6 +74,7 @@ class Limit:
             (self._run, _RUNS),
             (self._thought, _THOUGHTS),
             (self._node, _NODES),
+            (self._rating, _RATINGS),
         ):
             for row in self._rows(statement):
                 work(*row)
@@ -89,10 +95,11 @@ class Limit:
             + f",{_text('dify.invoke_from', invoked)},{_text('dify.conversation.id', conversation)}"
             f",{_text('gen_ai.conversation.id', conversation)},{_text('dify.message.id', row_id)},{_text('user.id', user)}"
         )
+        trace, root = _hex(run or row_id), _low(run or row_id)
+        self._turn_of[row_id] = (trace, root, common)
         if run is not None:
             self._of_run[run] = (common, "")
             return
-        trace, root = _hex(row_id), _low(row_id)
         operation = _OPERATIONS[mode]
         self._of_message[row_id] = (trace, root, f"{common},{_model(provider, model)}")
         start = int(created)
@@ -175,6 +182,14 @@ class Limit:
         times = int(created), int(finished)
         failed = error if status == "failed" else None
         self._span((_hex(run), _low(row_id), root), f"{kind} {title}", times, f"{own},{common}", failed)
+
+    def _rating(self, *row: Any) -> None:
+        row_id, message, rating, given_by, _, created = row
+        trace, root, common = self._turn_of[message]
+        own = f"{_text('dify.feedback.rating', rating)},{_text('dify.feedback.given_by', given_by)}"
+        self._span(
+            (trace, _low(row_id), root), f"feedback {rating}", (int(created), int(created)), f"{own},{common}", None
+        )
 
     def _span(
         self, ids: tuple[str, str, str], name: str, times: tuple[int, int], attributes: str, error: str | None

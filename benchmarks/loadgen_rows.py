@@ -174,11 +174,12 @@ class Counts:
     """Of thoughts; a knowledge base that is asked as a tool is one too."""
     searches: int = 0
     """Of chats, each in one knowledge base."""
+    ratings: int = 0
 
     @property
     def spans(self) -> int:
-        """One for each turn and each of its steps: nodes, thoughts, tool calls of thoughts, searches."""
-        return self.turns + self.nodes + self.thoughts + self.tool_calls + self.searches
+        """One for each turn, each of its steps (nodes, thoughts, tool calls of thoughts, searches), each rating."""
+        return self.turns + self.nodes + self.thoughts + self.tool_calls + self.searches + self.ratings
 
 
 @dataclass(slots=True)

@@ -202,6 +202,7 @@ class Generator:
         return self._metadata["" if turn.app.mode == "agent-chat" else turn.topic]
 
     def _feedback_row(self, turn: Turn, message_id: str, at: str) -> None:
+        self.counts.ratings += 1
         rating = self._dice.choice(("like", "like", "dislike"))
         words = self._dice.choice((None, "有帮助", "答非所问", "👍"))
         self._sheet.add(

@@ -83,6 +83,7 @@ def test_the_wished_turns_are_made_and_counted(made: _Made) -> None:
             for message in messages
             if message["app_mode"] in {"chat", "completion"}
         ),
+        ratings=len(made.rows("message_feedbacks")),
     )
     assert len(own_runs) == len(made.rows("workflow_app_logs"))
 
