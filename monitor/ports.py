@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 from pydantic import BaseModel, ConfigDict
@@ -21,6 +21,8 @@ __all__ = [
     "Appended",
     "Batch",
     "Clock",
+    "Diagnosable",
+    "Heartbeat",
     "Journal",
     "Memory",
     "Notifier",
@@ -139,6 +141,29 @@ class Source(Protocol):
         ...
 
 
+class Heartbeat(Protocol):
+    """Tells somebody outside that the sidecar is alive. A sink that can has one as its attribute `heartbeat`."""
+
+    every_s: float
+    """The pace that the other side expects."""
+
+    def beat(self, *, well: bool) -> None:
+        """Say it once. Raises nothing: a beat that is missing says enough."""
+        ...
+
+
+@runtime_checkable
+class Diagnosable(Protocol):
+    """A sink or notifier that can say more of its other side than that it is reached."""
+
+    def diagnose(self) -> Sequence[Diagnosis]:
+        """All that `monitor doctor` can say of it; what is wrong is a diagnosis, not an error.
+
+        Raises as `check` does where it can't be reached.
+        """
+        ...
+
+
 class RejectedEvent(msgspec.Struct, frozen=True):
     """An event that a sink will never take."""
 
@@ -155,6 +180,9 @@ class Report(msgspec.Struct, frozen=True):
     rejected_unknown: int = 0
     """Refused by the other side without saying which (OTLP's partial success)."""
     detail: str = ""
+    left_out: int = 0
+    """How many events were neither accepted nor rejected, because of the sink's configuration or the other side's
+    quota: a sample, an age, a limit."""
     state: str = ""
     """Where the sink stands now; committed with the cursor and handed to `resume` at the next start."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from subprocess import CompletedProcess
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,12 +19,14 @@ from tests.backends.process import Unavailable
 from tests.support.network import refuse_outside
 
 if TYPE_CHECKING:
+    from tests.backends.bugsink import Bugsink
     from tests.backends.collector import Collector
+    from tests.backends.elasticsearch import Elasticsearch
     from tests.backends.postgres import Database, Postgres
     from tests.backends.prometheus import Prometheus
 
 T = TypeVar("T")
-BACKENDS = ("postgres", "collector", "prometheus", "promtool")
+BACKENDS = ("postgres", "collector", "prometheus", "promtool", "elasticsearch", "bugsink")
 
 # A busy machine makes single examples slow; that says nothing about the code, so neither is a failure.
 for _name, _examples in {"dev": 50, "ci": 300, "nightly": 5000}.items():
@@ -97,6 +100,34 @@ def collector() -> Iterator[Collector]:
     from tests.backends.collector import Collector  # noqa: PLC0415
 
     with _or_skip(Collector) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def elasticsearch() -> Iterator[Callable[..., Elasticsearch]]:
+    """Elasticsearch by version, with or without security; one at a time: `elasticsearch(9, security=False)`."""
+    from tests.backends.elasticsearch import Elasticsearch  # noqa: PLC0415
+
+    running: dict[tuple[int, bool], Elasticsearch] = {}
+    with ExitStack() as stack:
+
+        def start(version: int, *, security: bool = True) -> Elasticsearch:
+            wanted = (version, security)
+            if wanted not in running:
+                stack.close()
+                running.clear()
+                running[wanted] = stack.enter_context(_or_skip(lambda: Elasticsearch(version, security=security)))
+            return running[wanted]
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def bugsink() -> Iterator[Bugsink]:
+    """A server that speaks Sentry's protocol for the whole session; take a project of your own from `new_project`."""
+    from tests.backends.bugsink import Bugsink  # noqa: PLC0415
+
+    with _or_skip(Bugsink) as server:
         yield server
 
 

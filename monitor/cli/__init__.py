@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, LazyCommand] = MappingProxyType(
     {
         "init": LazyCommand("monitor.cli.init", "Ask Dify what is there, and write a configuration file."),
         "doctor": LazyCommand("monitor.cli.doctor", "Find out what is wrong or missing, and how to repair it."),
+        "setup": LazyCommand("monitor.cli.setup", "Make another system ready for what a sink sends there."),
         "run": LazyCommand("monitor.cli.run", "Follow Dify: ship traces, serve metrics, judge alert rules."),
         "demo": LazyCommand("monitor.cli.demo", "See it work on recorded conversations, without Dify."),
         "replay": LazyCommand("monitor.cli.replay", "Show what happened in one conversation, step by step."),

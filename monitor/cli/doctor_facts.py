@@ -25,7 +25,7 @@ from monitor.config.masking import masked_text
 from monitor.errors import Auth, MonitorError, Permanent, TooLarge
 from monitor.model import Diagnosis
 from monitor.model.answers import Holder
-from monitor.ports import AdapterConfig, Clock, Notifier, Sink
+from monitor.ports import AdapterConfig, Clock, Diagnosable, Notifier, Sink
 from monitor.replay.words import plural
 from monitor.runtime.wiring import House, build_house
 
@@ -108,19 +108,25 @@ def _rules(settings: Settings, house: House) -> Diagnosis:
 def _checked(
     adapter: Sink | Notifier, config: AdapterConfig | None = None, holder: Holder | None = None
 ) -> Callable[[], Sequence[Diagnosis]]:
-    """What an adapter's `check` comes to. A file that is not there is not made; one that a sidecar writes is fine."""
+    """What an adapter's `check` comes to, beside what it can say itself.
+
+    A file that is not there is not made; one that a sidecar writes is fine.
+    """
 
     def check() -> Sequence[Diagnosis]:
         path = getattr(config, "path", "")
         if path and not Path(path).exists():
             return [new_file_finding(Path(path))]
+        found = tuple(adapter.diagnose()) if isinstance(adapter, Diagnosable) else ()
+        if any(each.outcome == "problem" for each in found):
+            return found  # the check would name the same once more, without the remedy
         try:
             adapter.check()
         except Auth as exc:
             if holder is not None and str(exc).endswith(_ANOTHER_WRITER):
                 return [Diagnosis("check", "ok", f"{path} is written by the running sidecar, process {holder.pid}")]
             raise
-        return [Diagnosis("check", "ok", "reached")]
+        return [*found, Diagnosis("check", "ok", "reached")]
 
     return check
 

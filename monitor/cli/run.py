@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import structlog
 
+from monitor.cli.crash_reports import crash_reports
 from monitor.cli.logs import configure_logs
 from monitor.cli.options import config_option, load_config
 from monitor.cli.progress import current_stderr, watching
@@ -34,4 +35,6 @@ def command(ctx: click.Context, config_file: Path | None, once: bool) -> None:
     house = build_house(loaded.settings, clock, loaded.places)
     from monitor.runtime import supervisor  # noqa: PLC0415 - a wrong setting is told before workers are imported
 
-    ctx.exit(supervisor.run(house, once=once, watch=watching))
+    with crash_reports(house.configs["sinks"]):
+        code = supervisor.run(house, once=once, watch=watching)
+    ctx.exit(code)

@@ -263,7 +263,8 @@ OWN_CATALOGUE: tuple[Definition, ...] = (
         "Rows that the configuration leaves out; kept in the journal, too.", ("source",),
     ),
     Definition(
-        "dify_monitor_sink_events_total", "counter", "Events by what became of them at a sink.", ("sink", "outcome")
+        "dify_monitor_sink_events_total", "counter",
+        "Events by what became of them at a sink: accepted, rejected, left_out.", ("sink", "outcome"),
     ),
     Definition(
         "dify_monitor_sink_write_seconds", "histogram", "How long one delivery to a sink took.",

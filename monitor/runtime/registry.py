@@ -17,7 +17,14 @@ from monitor.rules import RuleKind
 __all__ = ["KINDS", "NOTIFIERS", "RULES", "SINKS", "SOURCES", "AdapterModule", "configs", "load_adapter", "rule_kinds"]
 
 SOURCES: Mapping[str, str] = MappingProxyType({"dify_database": "monitor.sources.dify_database"})
-SINKS: Mapping[str, str] = MappingProxyType({"file": "monitor.sinks.file", "otlp": "monitor.sinks.otlp"})
+SINKS: Mapping[str, str] = MappingProxyType(
+    {
+        "elasticsearch": "monitor.sinks.elasticsearch",
+        "file": "monitor.sinks.file",
+        "otlp": "monitor.sinks.otlp",
+        "sentry": "monitor.sinks.sentry",
+    }
+)
 NOTIFIERS: Mapping[str, str] = MappingProxyType(
     {"console": "monitor.notify.console", "webhook": "monitor.notify.webhook"}
 )

@@ -124,6 +124,8 @@ class Shipper:
         if self._failures:
             self._logger.info("sink_recovered", action="delivering again", failures=self._failures)
         self._own.sink_events.labels(self._sink.name, "accepted").inc(report.accepted)
+        if report.left_out:
+            self._own.sink_events.labels(self._sink.name, "left_out").inc(report.left_out)
         self._failures = 0
         self._window = min(self._sink.max_events, self._window * 2)
 

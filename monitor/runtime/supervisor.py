@@ -25,6 +25,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from monitor.errors import JournalError
 from monitor.metrics.exposition import Exposition
+from monitor.ports import Heartbeat
 from monitor.runtime.backoff import delay_s
 from monitor.runtime.crew import Crew, crew_of
 from monitor.runtime.once import DELIVERED, Watch, run_once
@@ -118,8 +119,11 @@ class Supervisor:
             for worker in workers
         ]
         self._guard = threading.Thread(target=self._watch_polls, name="guard", daemon=True)
+        self._hearts: list[Heartbeat] = [
+            heart for sink in house.sinks if (heart := getattr(sink, "heartbeat", None)) is not None
+        ]
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(max(1, len(crew.pollers)))}, timezone=UTC
+            executors={"default": ThreadPoolExecutor(max(1, len(crew.pollers) + len(self._hearts)))}, timezone=UTC
         )
         self.server = self._server()
 
@@ -175,6 +179,18 @@ class Supervisor:
                 misfire_grace_time=None,
                 next_run_time=self._now(),
             )
+        for place, heart in enumerate(self._hearts):
+            self._scheduler.add_job(
+                self._beat,
+                "interval",
+                args=[heart],
+                id=f"heartbeat:{place}",
+                seconds=heart.every_s,
+                max_instances=1,
+                coalesce=True,
+                misfire_grace_time=None,
+                next_run_time=self._now(),
+            )
         self._scheduler.start()
 
     def _now(self) -> datetime:
@@ -186,6 +202,10 @@ class Supervisor:
         except Exception:  # noqa: BLE001 - one poll must not end the polling
             self._crew.own.worker_restarts.labels(poller.name).inc()
             self._log.exception("poll_failed", worker=poller.name, action="tried again at its next time")
+
+    def _beat(self, heart: Heartbeat) -> None:
+        """Alive, and well as long as every thread runs."""
+        heart.beat(well=not self.problems())
 
     def _watch_polls(self) -> None:
         while not self._crew.clock.wait(self._stop, _GUARD_S):

@@ -17,7 +17,7 @@ from tests.docs.pages import ROOT
 _HOWTO = (ROOT / "docs/howto/adapters.md").read_text()
 _CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 _INDEPENDENT = next(each["modules"] for each in _CONTRACTS if each["name"] == "Adapters do not know each other")
-_LAWS = {"sinks": "tests/contract/test_sinks.py", "notifiers": "tests/contract/test_notifiers.py"}
+_LAWS = {"sinks": "tests/contract/test_sinks*.py", "notifiers": "tests/contract/test_notifiers.py"}
 
 
 def has_module(section: str, name: str, module: str) -> bool:
@@ -34,8 +34,8 @@ def has_laws(section: str, name: str, module: str) -> bool:
     """A test class that inherits the laws, in a file that imports the module."""
     if section == "sources":
         return any(_imports(path.read_text(), module) for path in sorted((ROOT / "tests/property").glob("*.py")))
-    path = ROOT / _LAWS.get(section, f"tests/unit/rules/test_{name}.py")
-    return path.exists() and _imports(path.read_text(), module) and "Laws)" in path.read_text()
+    paths = sorted(ROOT.glob(_LAWS.get(section, f"tests/unit/rules/test_{name}.py")))
+    return any(_imports(path.read_text(), module) and "Laws)" in path.read_text() for path in paths)
 
 
 def _imports(source: str, module: str) -> bool:

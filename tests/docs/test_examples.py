@@ -63,7 +63,10 @@ def test_configurations_are_right(block, tmp_path, monkeypatch):
     text = re.sub(r"\$\{file:[^}]*\}", f"${{file:{tmp_path / 'secret'}}}", block.text)
     file = tmp_path / "monitor.yaml"
     file.write_text(text)
-    environ = dict.fromkeys(_REFERENCE.findall(text), _SECRET) | {"DIFY_DB_URL": _DATABASE}
+    environ = dict.fromkeys(_REFERENCE.findall(text), _SECRET) | {
+        "DIFY_DB_URL": _DATABASE,
+        "SENTRY_DSN": "https://key@127.0.0.1:1/1",
+    }
     loaded = load(file, environ)
     assert plan_house(loaded.settings, loaded.places).adapters["sources"]
 

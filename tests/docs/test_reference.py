@@ -37,7 +37,10 @@ def planned(example, tmp_path):
     text = re.sub(r"\$\{file:[^}]*\}", f"${{file:{secret}}}", example.read_text())
     file = tmp_path / example.name
     file.write_text(text)
-    environ = dict.fromkeys(REFERENCE.findall(text), "http://127.0.0.1:1") | {"DIFY_DB_URL": DATABASE}
+    environ = dict.fromkeys(REFERENCE.findall(text), "http://127.0.0.1:1") | {
+        "DIFY_DB_URL": DATABASE,
+        "SENTRY_DSN": "https://key@127.0.0.1:1/1",
+    }
     loaded = load(file, environ)
     return plan_house(loaded.settings, loaded.places)
 

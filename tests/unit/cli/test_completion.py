@@ -80,4 +80,4 @@ def test_a_key_press_imports_nothing_heavy():
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "plain,status\n"
+    assert done.stdout == "plain,setup\nplain,status\n"

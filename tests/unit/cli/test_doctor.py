@@ -151,6 +151,38 @@ def test_adapters_that_answer_are_reached(tmp_path):
     assert [found["sink a"][0].outcome, found["notifier b"][0].outcome] == ["ok", "ok"]
 
 
+class Talkative(Adapter):
+    """One that can say more than whether it is reached."""
+
+    def __init__(self, check, *found):
+        super().__init__("es", check)
+        self._found = found
+
+    def diagnose(self):
+        return self._found
+
+
+def test_what_an_adapter_says_itself_stands_beside_its_check(tmp_path):
+    said = Diagnosis("templates", "warning", "old", "Set up again.")
+    found = parts(tmp_path, sinks=(Talkative(lambda: None, said),))["sink es"]
+    assert [each.what for each in found] == ["templates", "check"]
+
+
+def test_a_problem_that_an_adapter_names_itself_is_told_once(tmp_path):
+    """With its own remedy, not with the check's as well."""
+    said = Diagnosis("templates", "problem", "missing", "Set up.")
+    assert parts(tmp_path, sinks=(Talkative(raising(Auth("missing")), said),))["sink es"] == (said,)
+
+
+def test_an_adapter_that_can_t_be_reached_says_nothing_else(tmp_path):
+    class Away(Adapter):
+        def diagnose(self):
+            raise Retryable("away")
+
+    (finding,) = parts(tmp_path, sinks=(Away("es"),))["sink es"]
+    assert (finding.what, finding.outcome, finding.detail) == ("check", "problem", "away")
+
+
 def test_one_that_hangs_is_a_problem_and_holds_up_nobody(tmp_path):
     stop = threading.Event()
     try:

@@ -156,6 +156,38 @@ def test_a_poll_that_crashes_is_tried_again(tmp_path: Path) -> None:
         basket.wait_for(1)
 
 
+class Heart:
+    """A heartbeat that counts."""
+
+    every_s = 0.05
+
+    def __init__(self) -> None:
+        self.beats: list[bool] = []
+        self.beaten = threading.Condition()
+
+    def beat(self, *, well: bool) -> None:
+        with self.beaten:
+            self.beats.append(well)
+            self.beaten.notify_all()
+
+    def wait_for(self, count: int) -> None:
+        with self.beaten:
+            assert self.beaten.wait_for(lambda: len(self.beats) >= count, _DEADLINE_S)
+
+
+def test_a_heart_beats_while_the_house_runs(tmp_path: Path) -> None:
+    """Also while its sink hangs: it says that the process lives, not that Sentry takes events."""
+    feed, basket, heart = Feed(), Basket(), Heart()
+    feed.events = _events(1)
+    basket.heartbeat = heart  # type: ignore[attr-defined]
+    barrier = threading.Event()
+    basket.fault = lambda: barrier.wait(_DEADLINE_S) and None
+    with _running(tmp_path / "j", feed, basket):
+        heart.wait_for(3)
+        barrier.set()
+    assert set(heart.beats) == {True}
+
+
 def test_a_hanging_sink_holds_nobody_but_itself(tmp_path: Path) -> None:
     feed, hanging, sound = Feed(), Basket("hanging"), Basket("sound")
     feed.events = _events(5)

@@ -1,0 +1,135 @@
+"""What the `elasticsearch` sink does with events: encode each once, have its index ready, send, read verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from monitor.errors import Retryable
+from monitor.model import Diagnosis, Recorded, semconv
+from monitor.normalise.redact import apply
+from monitor.ports import RejectedEvent, Report, Tools
+from monitor.sinks.elasticsearch.bulk import Bulk, Item, Verdict
+from monitor.sinks.elasticsearch.connection import Connection
+from monitor.sinks.elasticsearch.documents import KINDS, document_of
+from monitor.sinks.elasticsearch.ready import Indices
+from monitor.sinks.elasticsearch.settings import Config, in_clear
+
+__all__ = ["ElasticsearchSink", "build"]
+
+_json = msgspec.json.Encoder().encode
+
+
+class _Where(msgspec.Struct):
+    """The part of an action line that says which index a document is for."""
+
+    index: dict[str, Any]
+
+
+_action = msgspec.json.Decoder(_Where).decode
+
+
+class ElasticsearchSink:
+    """Implements `monitor.ports.Sink`."""
+
+    kinds: Collection[str] = KINDS
+
+    def __init__(self, config: Config, connection: Connection, indices: Indices) -> None:
+        self.name = config.label
+        self.wants_content = config.content != "none"
+        self.max_events = config.max_documents
+        self.max_bytes = config.max_bytes
+        self._config = config
+        self._common = _common(config)
+        self._connection, self._indices = connection, indices
+        self._bulk = Bulk(connection, config.max_documents, config.max_bytes)
+        self._settled: dict[int, RejectedEvent | None] = {}
+        """What became of events of a payload that has to be sent again, so that only its rest is."""
+
+    def resume(self, state: str) -> str:  # noqa: ARG002 - the port's signature
+        """There is no state: what is sent again is the same document."""
+        return ""
+
+    def encode(self, recorded: Recorded) -> bytes:
+        """The event's action and document, a line each; nothing for events that have no document.
+
+        A provisional step has one: the final one has a higher version, and replaces it.
+        """
+        document = document_of(recorded, apply(self._config.content, recorded.event.content), self._common)
+        if document is None:
+            return b""
+        action = {
+            "_index": f"{self._config.prefix}-{document.stream}-{document.month}",
+            "_id": document.id,
+            "version": document.version,
+            "version_type": "external_gte",
+        }
+        return b"%b\n%b\n" % (_json({"index": action}), _json(document.source))
+
+    def send(self, parts: Sequence[bytes], seqs: Sequence[int]) -> Report:
+        """Deliver the documents that are not delivered yet."""
+        items = [Item(seq, part) for seq, part in zip(seqs, parts, strict=True) if part]
+        left = [item for item in items if item.seq not in self._settled]
+        self._indices.make_ready({_index_of(item.part) for item in left})
+        waiting = self._settle(self._bulk.send(left))
+        if waiting:
+            busy = any(each.reason == "rate_limited" for each in waiting)
+            raise Retryable(
+                f"{sum(item.seq not in self._settled for item in items)} of {len(items)} documents have to be sent "
+                f"again ({waiting[0].detail})",
+                reason="rate_limited" if busy else "server_error",
+            )
+        rejected = tuple(found for item in items if (found := self._settled.get(item.seq)) is not None)
+        self._settled = {seq: found for seq, found in self._settled.items() if seq > max(seqs, default=0)}
+        detail = rejected[0].detail if rejected else ""
+        return Report(accepted=len(seqs) - len(rejected), rejected=rejected, detail=detail)
+
+    def check(self) -> None:
+        """See that the templates are there, and that this user may write; writes nothing."""
+        self._indices.check()
+
+    def diagnose(self) -> Sequence[Diagnosis]:
+        """What `monitor doctor` can say of the cluster; raises as `check` does where it can't be reached."""
+        return self._indices.diagnose()
+
+    def close(self) -> None:
+        """Let go of the connections; the templates are looked at again before the next send."""
+        self._connection.close()
+        self._indices.forget()
+
+    def _settle(self, verdicts: Iterable[Verdict]) -> list[Verdict]:
+        """Remember what is done and refused; what is to be sent again."""
+        waiting: list[Verdict] = []
+        for each in verdicts:
+            if each.what == "again":
+                waiting.append(each)
+            else:
+                refused = RejectedEvent(seq=each.seq, reason=each.reason, detail=each.detail)
+                self._settled[each.seq] = refused if each.what == "refused" else None
+        return waiting
+
+
+def build(config: Config, tools: Tools) -> ElasticsearchSink:
+    """The sink over a connection of its own. Raises ConfigError."""
+    if in_clear(config):
+        tools.logger.warning(
+            "elasticsearch_credentials_unencrypted",
+            action="use https: whoever is on the way can read the credentials",
+        )
+    connection = Connection(config, tools.clock)
+    return ElasticsearchSink(config, connection, Indices(config, connection, tools.logger))
+
+
+def _common(config: Config) -> dict[str, Any]:
+    found: dict[str, Any] = {semconv.SERVICE_NAME: config.service_name}
+    if config.deployment_environment:
+        found["service.environment"] = config.deployment_environment
+    if config.labels:
+        found["labels"] = dict(config.labels)
+    return found
+
+
+def _index_of(part: bytes) -> str:
+    return str(_action(part.partition(b"\n")[0]).index["_index"])
