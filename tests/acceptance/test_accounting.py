@@ -7,7 +7,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from monitor.sources.dify_database.accounting import ACCOUNTED
 
 from monitor.model import (
     AnnotationMade,
@@ -19,6 +18,7 @@ from monitor.model import (
     TurnEnded,
     TurnStarted,
 )
+from monitor.sources.dify_database.accounting import ACCOUNTED
 from tests.support.facts import facts_of
 from tests.support.recordings import EVENT_TABLES, LOOKUP_TABLES, OTHER_TABLES, VERSIONS, schema
 
