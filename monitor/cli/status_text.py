@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -155,10 +155,18 @@ def _parked(status: Status, console: Console) -> None:
 
 
 def _alerts(status: Status, console: Console) -> None:
-    if not status.alerts:
+    """Those that people were told of; apart from them those that were old when they were read."""
+    told = [alert for alert in status.alerts if alert.fingerprint not in status.untold]
+    history = [alert for alert in status.alerts if alert.fingerprint in status.untold]
+    _alert_table("Firing", told, console)
+    _alert_table("History, nobody was told", history, console)
+
+
+def _alert_table(title: str, alerts: Sequence[Alert], console: Console) -> None:
+    if not alerts:
         return
-    drawn = table("Firing", "Severity", "Since (Dify's time)", "What")
-    for alert in status.alerts[:_MOST_ALERTS]:
+    drawn = table(title, "Severity", "Since (Dify's time)", "What")
+    for alert in alerts[:_MOST_ALERTS]:
         drawn.add_row(
             Text(one_line(alert.rule, _LONGEST_NAME)),
             Text(one_line(alert.severity, _LONGEST_NAME)),
@@ -166,8 +174,8 @@ def _alerts(status: Status, console: Console) -> None:
             Text(one_line(alert.summary, _LONGEST_SUMMARY)),
         )
     console.print(drawn)
-    if len(status.alerts) > _MOST_ALERTS:
-        console.print(Text(f"and {len(status.alerts) - _MOST_ALERTS} more"))
+    if len(alerts) > _MOST_ALERTS:
+        console.print(Text(f"and {len(alerts) - _MOST_ALERTS} more"))
     console.print()
 
 
@@ -216,7 +224,7 @@ def document(status: Status) -> dict[str, Any]:
             {"consumer": consumer, "reason": reason, "events": events}
             for (consumer, reason), events in sorted(status.dropped.items())
         ],
-        "alerts": [_alert(alert) for alert in status.alerts],
+        "alerts": [_alert(status, alert) for alert in status.alerts],
         "gaps": {
             "total": gaps.total,
             "newest_recorded_at": iso_text(gaps.newest_at),
@@ -257,7 +265,7 @@ def _backlog(status: Status, backlog: Backlog) -> dict[str, Any]:
     }
 
 
-def _alert(alert: Alert) -> dict[str, Any]:
+def _alert(status: Status, alert: Alert) -> dict[str, Any]:
     return {
         "fingerprint": alert.fingerprint,
         "rule": alert.rule,
@@ -265,4 +273,5 @@ def _alert(alert: Alert) -> dict[str, Any]:
         "summary": alert.summary,
         "labels": alert.labels,
         "since": iso_text(alert.since),
+        "history": alert.fingerprint in status.untold,
     }

@@ -12,7 +12,7 @@ from monitor.errors import JournalDamaged
 from monitor.journal.codec import Leaf, decode_leaves
 from monitor.journal.reading import read_events
 from monitor.journal.statements import as_json, joined_numbers
-from monitor.model import ConfigChanged, ContentDeleted, Recorded, StepEnded, TurnEnded, TurnRef, TurnStarted
+from monitor.model import ConfigChanged, ContentDeleted, Recorded, SourceGap, StepEnded, TurnEnded, TurnRef, TurnStarted
 from monitor.model.answers import Match
 from monitor.model.ids import turn_key
 from monitor.model.stored import NOTE_KINDS, What, noted_turn
@@ -26,6 +26,7 @@ __all__ = [
     "events_of_turn",
     "find_turns",
     "notes_of",
+    "time_gaps",
     "turn_events",
     "turns_of",
 ]
@@ -50,6 +51,10 @@ SELECT group_concat(events.seq), CAST(group_concat(events.leaf) AS BLOB)
   FROM json_each(?) AS asked
  CROSS JOIN events ON events.key >= asked.value || ':deleted:' AND events.key < asked.value || ':deleted;'
  WHERE events.kind = 'content_deleted'
+"""
+_TIME_GAPS = """
+SELECT group_concat(seq), CAST(group_concat(leaf) AS BLOB) FROM events INDEXED BY source_gaps
+ WHERE kind = 'source_gap' AND seq >= 0 AND json_extract(CAST(leaf AS TEXT), '$.body.turn_id') IS NULL
 """
 _NAMED = "SELECT ref FROM names WHERE name = ? AND what = ? ORDER BY ref"
 _BEGINNING = """
@@ -91,6 +96,15 @@ def events_named(connection: sqlite3.Connection, turn_id: str, what: What) -> li
     """Alerts or gaps that speak of the turn, each in its newest revision, by position."""
     keys = _named(connection, turn_id, what)
     return read_events(connection, _newest(_leaves(connection, _OF_KEYS, (as_json(keys),))), content=True)
+
+
+def time_gaps(connection: sqlite3.Connection) -> list[Recorded]:
+    """Stretches of time that could not be read, of no turn in particular, in their newest revisions, by position."""
+    found = _leaves(connection, _TIME_GAPS, ())
+    own = [
+        (seq, leaf) for seq, leaf in found if isinstance(leaf.body, SourceGap) and (leaf.body.since or leaf.body.until)
+    ]
+    return read_events(connection, _newest(own), content=False)
 
 
 def notes_of(connection: sqlite3.Connection, turn_id: str) -> list[Recorded]:

@@ -52,6 +52,11 @@ class Questions:
         with self._readers.connection() as connection:
             return find.events_named(connection, turn_id, "gap")
 
+    def time_gaps(self) -> list[Recorded]:
+        """Stretches of time that could not be read, of no turn in particular, by position."""
+        with self._readers.connection() as connection:
+            return find.time_gaps(connection)
+
     def notes_of(self, turn_id: str) -> list[Recorded]:
         """What is known beside the turn, by position, each in its newest revision, with content.
 

@@ -126,7 +126,11 @@ def _ratings(name: str, help_text: str) -> Definition:
 
 CATALOGUE: tuple[Definition, ...] = (
     _dify("dify_app_info", "info", ("app_name", "mode"), "Names of an app, to join with by tenant_id and app_id."),
-    _by_status("dify_turns_total", ("mode", "invoke_from"), get_args(TurnStatus), "Turns that ended."),
+    _by_status(
+        "dify_turns_total", ("mode", "invoke_from"), get_args(TurnStatus),
+        "Turns, counted once by how they were first told to have ended: one given up as abandoned that ends after all "
+        "stays counted so, while its spans and its replay show the truth.",
+    ),
     _seconds(
         "dify_turn_duration_seconds", ("mode",), _COARSE_NS,
         "How long turns took, by Dify's own clock; turns that Dify did not time are left out.",
@@ -159,7 +163,10 @@ CATALOGUE: tuple[Definition, ...] = (
     _seconds("dify_tool_call_duration_seconds", _TOOL, _FINE_NS, "How long tool calls took."),
     _by_status("dify_nodes_total", ("node_type",), _STATUS, "Workflow nodes that ended, containers included."),
     _seconds("dify_node_duration_seconds", ("node_type",), _COARSE_NS, "How long workflow nodes took."),
-    _dify("dify_retrievals_total", "counter", ("dataset_id",), "Searches in knowledge bases that ended."),
+    _dify(
+        "dify_retrievals_total", "counter", ("dataset_id",),
+        "Searches in knowledge bases that ended; `several` for one in more than one of them, which its span names.",
+    ),
     _dify(
         "dify_retrieval_documents", "histogram", ("dataset_id",),
         "How many documents a search found, where Dify kept it.",
@@ -198,7 +205,8 @@ CATALOGUE: tuple[Definition, ...] = (
     ),
     Definition(
         "dify_indexing_changes_total", "counter",
-        "Documents whose indexing failed, got stuck or was paused, and `completed` those that came through after that.",
+        "Documents whose indexing failed, got stuck or was paused; `completed`, `deleted`: what became of them after "
+        "that.",
         ("tenant_id", "dataset_id", "status"), {"status": INDEXING}, zeros=True,
     ),
 )  # fmt: skip

@@ -199,13 +199,16 @@ class FormChanged(msgspec.Struct, frozen=True, omit_defaults=True, tag="form_cha
 
 
 class IndexingChanged(msgspec.Struct, frozen=True, omit_defaults=True, tag="indexing_changed"):
-    """A knowledge document could not be indexed, is stuck, or came through after that. Content: `name`, `error`."""
+    """A knowledge document could not be indexed, is stuck, or came through or was deleted after that.
+
+    Content: `name`, `error`.
+    """
 
     tenant_id: str
     dataset_id: str
     document_id: str
     status: str
-    """failed, stuck, paused or completed."""
+    """failed, stuck, paused or completed; deleted: it, or its knowledge base, is no longer in Dify."""
     stage: str = ""
     """Dify's own word: waiting, parsing, cleaning, splitting, indexing, error, completed."""
     since: int = 0

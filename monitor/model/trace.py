@@ -158,6 +158,9 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     soft: bool = False
     """Dify called it a success; a pattern of the configuration (or the call's own text) says that it failed."""
     truncated: tuple[str, ...] = ()
-    """Content fields that Dify cut short before we read them (the whole lies in its object storage)."""
+    """Content fields that Dify cut short before we read them (the whole lies in its object storage).
+
+    And `calls` at an Agent node whose log has more entries than are told as steps: the rest stays in its output.
+    """
     node: Node | None = None
     attempts: tuple[Attempt, ...] = ()

@@ -27,6 +27,7 @@ __all__ = ["AgentLog", "agent_log"]
 
 _CALL, _THOUGHT, _ROUND = "CALL ", "Thought", "ROUND "
 _MAX_ITEMS = 2_000
+"""More entries of one log are not told as steps; they stay in the node's output."""
 _NO_TOOL = "there is not a tool named"
 _PRICE_ROUNDING = Decimal("0.0000001")
 """Dify keeps seven decimals of a price."""
@@ -41,6 +42,8 @@ class AgentLog(msgspec.Struct):
     """The model calls carry the node's usage, so that the node must not."""
     outputs: dict[str, Any]
     """The node's outputs without what the drafts tell."""
+    is_cut: bool
+    """The log is longer than what the drafts tell of it."""
 
 
 class _Kept(msgspec.Struct):
@@ -64,7 +67,7 @@ class _Item(msgspec.Struct):
 
     @property
     def is_thought(self) -> bool:
-        return self.label == _THOUGHT or self.label.endswith(f" {_THOUGHT}")
+        return _is_thought(self.label)
 
 
 class _Clock(msgspec.Struct):
@@ -96,7 +99,8 @@ def agent_log(
     `began` is when its deciding attempt did (ns), `node.usage` its total, `tools` what its definition gives it.
     """
     kept = _kept(metadata).agent_log
-    items = list(_items(kept if isinstance(kept, list) and kept else outputs.get("json"), node.id))
+    log = kept if isinstance(kept, list) and kept else outputs.get("json")
+    items = list(_items(log, node.id))
     clock = _Clock(node, began, min(_starts(items), default=0.0))
     drafts, before = [], node.started_at
     for item in items:
@@ -105,7 +109,18 @@ def agent_log(
             span = (started, before)
             drafts.append(_call(node, item, span, tools) if item.is_call else _thought(node, item, span))
     carries = _settle_usage(drafts, node.usage)
-    return AgentLog(drafts, carries, _without_log(outputs) if drafts else outputs)
+    is_cut = isinstance(log, list) and any(map(_is_call, log[_MAX_ITEMS:]))
+    return AgentLog(drafts, carries, _without_log(outputs) if drafts else outputs, is_cut)
+
+
+def _is_call(entry: Any) -> bool:
+    """Whether an entry is the model's call or a tool's."""
+    label = entry.get("label") if isinstance(entry, dict) else None
+    return isinstance(label, str) and (label.startswith(_CALL) or _is_thought(label))
+
+
+def _is_thought(label: str) -> bool:
+    return label == _THOUGHT or label.endswith(f" {_THOUGHT}")
 
 
 def _items(log: Any, node_id: str) -> Iterator[_Item]:
@@ -211,7 +226,10 @@ def _usage(metadata: dict[str, Any]) -> Usage | None:
 
 
 def _settle_usage(drafts: list[Draft], total: Usage | None) -> bool:
-    """Whether the model calls carry the usage; where they don't make up the node's total, it stays at the node."""
+    """Whether the model calls carry the usage; where they don't make up the node's total, it stays at the node.
+
+    There it stays, too, where only the node knows how much of it went in and how much came out of several calls.
+    """
     used = [draft for draft in drafts if draft.step.usage is not None]
     if not used:
         return False
@@ -219,7 +237,8 @@ def _settle_usage(drafts: list[Draft], total: Usage | None) -> bool:
         for draft in used:
             draft.spent = draft.step.usage
         return True
-    if not _makes(total, [draft.step.usage for draft in used if draft.step.usage is not None]):
+    only_the_node_knows = len(used) > 1 and total.input_tokens is not None
+    if only_the_node_knows or not _makes(total, [draft.step.usage for draft in used if draft.step.usage is not None]):
         for draft in used:
             draft.step = msgspec.structs.replace(draft.step, usage=None)
         return False
@@ -314,11 +333,12 @@ def _without_log(outputs: dict[str, Any]) -> dict[str, Any]:
     listed = outputs.get("json")
     if not isinstance(listed, list):
         return outputs
-    return {**outputs, "json": [entry for entry in listed if not _is_told(entry)]}
+    told, rest = listed[:_MAX_ITEMS], listed[_MAX_ITEMS:]
+    return {**outputs, "json": [*(entry for entry in told if not _is_told(entry)), *rest]}
 
 
 def _is_told(entry: Any) -> bool:
     label = entry.get("label") if isinstance(entry, dict) else None
     if not isinstance(label, str) or "metadata" not in entry:
         return False
-    return label.startswith((_CALL, _ROUND)) or label == _THOUGHT or label.endswith(f" {_THOUGHT}")
+    return label.startswith((_CALL, _ROUND)) or _is_thought(label)

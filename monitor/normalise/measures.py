@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from functools import lru_cache
+from typing import TypeGuard
 
 import msgspec
 
@@ -41,6 +42,7 @@ from monitor.model import (
     TurnStatus,
     Usage,
 )
+from monitor.normalise.values import MAX_DURATION_NS
 
 __all__ = [
     "CONFIG_PARTS",
@@ -50,6 +52,7 @@ __all__ = [
     "OTHER",
     "PRICE_DECIMALS",
     "RATINGS",
+    "SEVERAL",
     "TRIGGER_ENDS",
     "Measure",
     "label",
@@ -78,11 +81,14 @@ PRICE_DECIMALS = 10
 OTHER = "other"
 """The label value that stands for those that get none of their own."""
 
+SEVERAL = "several"
+"""The label value of a search in more than one knowledge base; which ones stands at its span and its hits."""
+
 # What closed labels can say; a word of Dify's that is not among them is `other`.
 RATINGS = ("like", "dislike", OTHER)
 CONFIG_PARTS = ("prompt", "model", "tools", "datasets", "workflow", "features", "settings", OTHER)
 TRIGGER_ENDS = ("succeeded", "failed", "rate_limited", OTHER)
-INDEXING = ("failed", "stuck", "paused", "completed", OTHER)
+INDEXING = ("failed", "stuck", "paused", "completed", "deleted", OTHER)
 
 # Labels that are not closed, but bounded all the same.
 _GIVEN_BY = ("user", "admin")
@@ -195,7 +201,7 @@ def _turn_ended(body: TurnEnded) -> Iterator[Measure]:
     yield from _info(turn)
     yield Measure("dify_turns_in_flight", _mode(turn), -1)
     yield _turns(turn, body.status, 1)
-    if body.duration_ns is not None and body.duration_ns >= 0:
+    if _is_duration(body.duration_ns):
         yield Measure("dify_turn_duration_seconds", _mode(turn), body.duration_ns)
     if body.counts_usage:
         model = {**app, **_model(body.model_provider, body.model_name)}
@@ -246,11 +252,16 @@ def _duration(step: Step) -> int | None:
     end is then the turn's) or no length (Dify kept no time at all).
     """
     length = step.ended_at - step.started_at
-    if length < 0:
+    if not _is_duration(length):
         return None
     if step.estimated and (length == 0 or step.status not in {"succeeded", "failed"}):
         return None
     return length
+
+
+def _is_duration(ns: int | None) -> TypeGuard[int]:
+    """Whether something can have lasted so long: one absurd number would spoil a sum for ever."""
+    return ns is not None and 0 <= ns <= MAX_DURATION_NS
 
 
 def _model(provider: str, name: str) -> dict[str, str]:
@@ -261,9 +272,9 @@ def _call(
     model: dict[str, str], status: Status, duration_ns: int | None, first_token_ns: int | None
 ) -> Iterator[Measure]:
     yield Measure("dify_llm_calls_total", {**model, "status": status}, 1)
-    if duration_ns is not None and duration_ns >= 0:
+    if _is_duration(duration_ns):
         yield Measure("dify_llm_call_duration_seconds", model, duration_ns)
-    if first_token_ns is not None and first_token_ns >= 0:
+    if _is_duration(first_token_ns):
         yield Measure("dify_time_to_first_token_seconds", model, first_token_ns)
 
 
@@ -301,16 +312,20 @@ def _tool(app: dict[str, str], step: Step, duration_ns: int | None) -> Iterator[
 
 
 def _retrieval(app: dict[str, str], step: Step) -> Iterator[Measure]:
-    labels = {**app, "dataset_id": label(step.dataset_id or _only_dataset(step))}
+    labels = {**app, "dataset_id": _dataset(step)}
     yield Measure("dify_retrievals_total", labels, 1)
     if step.documents is not None and step.documents >= 0:
         yield Measure("dify_retrieval_documents", labels, step.documents)
 
 
-def _only_dataset(step: Step) -> str:
-    """The knowledge base that all hits are of; empty where they are of several, or there are none."""
-    datasets = {hit.dataset_id for hit in step.hits}
-    return datasets.pop() if len(datasets) == 1 else ""
+def _dataset(step: Step) -> str:
+    """The knowledge base that was searched, else the one that all hits are of; empty where nothing says which.
+
+    Several in one search get a name together: their ids in a row would be a series for each choice, cut in an id.
+    """
+    asked = step.dataset_id.split(",") if step.dataset_id else [hit.dataset_id for hit in step.hits]
+    datasets = {dataset for dataset in asked if dataset}
+    return SEVERAL if len(datasets) > 1 else label("".join(datasets))
 
 
 def _node(labels: dict[str, str], status: Status, duration_ns: int | None) -> Iterator[Measure]:

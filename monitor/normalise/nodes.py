@@ -22,7 +22,7 @@ from monitor.normalise.retrieval import hits_of_node
 from monitor.normalise.rows import Graph, GraphNode, NodeRow
 from monitor.normalise.scrub import scrub
 from monitor.normalise.text import canonical, clean, dumps, parse, short, spelled
-from monitor.normalise.values import MAX_NS, count, ns, ns_of_us, usage_of
+from monitor.normalise.values import MAX_NS, count, finish_us, ns, ns_of_s, ns_of_us, usage_of
 
 __all__ = ["node_steps", "single_step"]
 
@@ -90,7 +90,11 @@ def _drafts(each: Execution, scope: Scope) -> list[Draft]:
     if step.kind == "agent":
         log = agent_log(step, ns_of_us(row.created_us), row.metadata, known.outputs, definition.tools)
         inner, outputs = log.drafts, log.outputs if log.drafts else outputs
-        draft.step = msgspec.structs.replace(step, usage=None) if log.carries_usage else step
+        draft.step = msgspec.structs.replace(
+            step,
+            usage=None if log.carries_usage else step.usage,
+            truncated=(*step.truncated, *(["calls"] if log.is_cut else [])),
+        )
     draft.content = _content(row, step, outputs, process)
     return [*inner, draft]
 
@@ -173,8 +177,9 @@ def _times(each: Execution, scope: Scope, *, inside: bool) -> tuple[int, int, bo
 
 
 def _end(row: NodeRow, scope: Scope, started: int) -> tuple[int, bool]:
-    if row.finished_us is not None:
-        ended = ns_of_us(row.finished_us)
+    finished = finish_us(row.created_us, row.finished_us)
+    if finished is not None:
+        ended = ns_of_us(finished)
         return max(started, ended), ended < started
     own = ns_of_us(row.created_us) + ns(row.elapsed_s) if row.status in _STATUS else ns_of_us(scope.ended_us)
     return max(started, min(own, MAX_NS)), True
@@ -266,7 +271,7 @@ def _earlier(group: list[NodeRow], process: dict[str, Any]) -> tuple[Attempt, ..
     if not isinstance(kept, list):
         return ()
     tries = [each for each in kept[:_MAX_ATTEMPTS] if isinstance(each, dict)]
-    return tuple(_attempt(ns(each.get("created_at")), each.get("error")) for each in tries)
+    return tuple(_attempt(ns_of_s(each.get("created_at")), each.get("error")) for each in tries)
 
 
 def _attempt(at: int, error: Any) -> Attempt:

@@ -7,13 +7,15 @@ from typing import Any
 
 from monitor.model import AppRef, ConfigChanged, Event
 from monitor.model.ids import note_key
-from monitor.normalise.config_hash import config_hash
+from monitor.normalise.config_hash import APP_CONFIG_COLUMNS, config_hash
+from monitor.normalise.graph import agent_tools_of
 from monitor.normalise.note_rows import ConfigRow
 from monitor.normalise.notes import note_event
+from monitor.normalise.rows import AppConfig
 from monitor.normalise.scrub import scrub
 from monitor.normalise.text import clean, dumps, parse, parse_object, short
 
-__all__ = ["config_changed", "what_differs"]
+__all__ = ["config_changed", "config_of_override", "what_differs"]
 
 _ORDER = ("prompt", "model", "tools", "datasets", "workflow", "features", "settings")
 _COLUMNS: dict[str, tuple[str, ...]] = {
@@ -77,6 +79,24 @@ def config_changed(
     )
     key = note_key(f"app:{row.app_id}", "config", row.id, number)
     return note_event(key, at_us if at_us is not None else row.created_us, body, _content(row, user))
+
+
+def config_of_override(text: str | None) -> AppConfig | None:
+    """What a debug run of a chat, completion or agent app tried out: Dify keeps it whole on the message, saved nowhere.
+
+    Its keys are the columns of `app_model_configs`, so what is tried out and then saved has one hash. None where there
+    is no such object; a chatflow's conversation has one without a model, which is not what it runs under.
+    """
+    tried = parse_object(text)
+    if not isinstance(tried.get("model"), dict):
+        return None
+    columns = {name: _column(tried[name]) for name in APP_CONFIG_COLUMNS if tried.get(name)}
+    return AppConfig(agent_tools_of(columns.get("agent_mode")), config_hash(columns))
+
+
+def _column(value: Any) -> str:
+    """As the column would hold it; Dify saves what is empty as NULL."""
+    return clean(value) if isinstance(value, str) else dumps(value)
 
 
 def _content(row: ConfigRow, user: str) -> dict[str, str]:

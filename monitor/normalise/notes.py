@@ -43,8 +43,8 @@ __all__ = [
 STUCK_AFTER_US = 1_800_000_000
 """A document that made no progress for so long is stuck."""
 
-Indexing = Literal["", "failed", "stuck", "paused", "completed"]
-"""How a document stands; empty: on its way."""
+Indexing = Literal["", "failed", "stuck", "paused", "completed", "deleted"]
+"""How a document stands; empty: on its way; deleted: its row or its knowledge base's is gone."""
 
 _LINK = re.compile(r"(/form/)[A-Za-z0-9_-]{16,128}")
 """A link to a form ends in its access token."""
@@ -170,7 +170,7 @@ def indexing_of(row: DocumentRow, now_us: int) -> tuple[Indexing, int]:
 
 
 def indexing_changed(row: DocumentRow, status: Indexing, since_us: int, *, number: int = 0) -> Event:
-    """A document failed, is stuck or paused, or came through after that."""
+    """A document failed, is stuck or paused, or came through or was deleted after that."""
     error = clean(row.error) if status == "failed" else ""
     body = IndexingChanged(
         tenant_id=row.tenant_id,
@@ -178,7 +178,7 @@ def indexing_changed(row: DocumentRow, status: Indexing, since_us: int, *, numbe
         document_id=row.id,
         status=status,
         stage=short(row.stage),
-        since=ns_of_us(since_us),
+        since=0 if status == "deleted" else ns_of_us(since_us),
         error_type=error_type(error) if status == "failed" else "",
         tenant_name=clean(row.tenant_name),
         dataset_name=clean(row.dataset_name),

@@ -67,6 +67,8 @@ class MessageRow(msgspec.Struct, gc=False):
     model_config_id: str | None
     tenant_name: str | None = None
     user_name: str | None = None
+    override: str | None = None
+    """The whole configuration that a debug run tried out, as JSON; None where the app's own was used."""
 
 
 class ThoughtRow(msgspec.Struct, gc=False):
@@ -184,6 +186,7 @@ class Definition(msgspec.Struct):
     nodes: Graph = {}
     hash: str = ""
     """Of all that ConfigChanged covers; empty where the definition is no longer there."""
+    created_us: int | None = None
 
 
 class AgentTool(msgspec.Struct, gc=False):
@@ -200,6 +203,7 @@ class AppConfig(msgspec.Struct):
     tools: dict[str, AgentTool] = {}
     hash: str = ""
     """Of all that ConfigChanged covers."""
+    created_us: int | None = None
 
 
 class AppRow(msgspec.Struct, gc=False):

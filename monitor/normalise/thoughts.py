@@ -17,7 +17,7 @@ from monitor.normalise.failure import error_type, is_failed_answer
 from monitor.normalise.retrieval import dataset_of_tool
 from monitor.normalise.rows import AgentTool, MessageRow, ThoughtRow
 from monitor.normalise.text import clean, dumps, parse, parse_object
-from monitor.normalise.values import ns, ns_of_us, usage_of
+from monitor.normalise.values import MAX_NS, ns, ns_of_us, usage_of
 
 __all__ = ["thought_steps"]
 
@@ -118,7 +118,7 @@ def _tool_calls(
     drafts = []
     for call in calls:
         drafts.append(_tool_call(message, row, call, tools.get(call.name), at, provisional=provisional))
-        at += call.cost_ns
+        at = min(at + call.cost_ns, MAX_NS)
     return drafts
 
 
@@ -134,7 +134,7 @@ def _tool_call(
         name=dataset or call.name,
         position=row.position * 2 + 1,
         started_at=at,
-        ended_at=at + call.cost_ns,
+        ended_at=min(at + call.cost_ns, MAX_NS),
         status=status,
         estimated=True,
         provisional=provisional,

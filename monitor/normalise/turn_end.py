@@ -17,7 +17,7 @@ from monitor.normalise.draft import Draft
 from monitor.normalise.failure import error_type, is_moderation
 from monitor.normalise.rows import MessageRow, TurnRows
 from monitor.normalise.text import clean, reading, short
-from monitor.normalise.values import MAX_NS, ns, ns_of_us, usage_of
+from monitor.normalise.values import MAX_DURATION_NS, MAX_NS, finish_us, ns, ns_of_us, usage_of
 
 __all__ = ["RUN_OVER", "Ended", "Metadata", "Outcome", "end_of", "last_us", "metadata_of", "outcome_of"]
 
@@ -153,17 +153,20 @@ def _moderated(ref: TurnRef, rows: TurnRows, outcome: Outcome, metadata: Metadat
 
 def last_us(rows: TurnRows) -> int:
     """The latest time that the turn's rows show."""
-    times = [node.finished_us or node.created_us for node in rows.nodes]
+    times = [finish_us(node.created_us, node.finished_us) or node.created_us for node in rows.nodes]
     times += [thought.created_us for thought in rows.thoughts]
     if rows.run is not None:
-        times.append(rows.run.finished_us or rows.run.created_us)
+        times.append(finish_us(rows.run.created_us, rows.run.finished_us) or rows.run.created_us)
     if rows.message is not None:
         times.append(rows.message.created_us + ns(rows.message.latency_s) // 1000)
     return max(times)
 
 
 def _duration(rows: TurnRows) -> int | None:
-    """What Dify measured: a message's latency, a run's own times. Nothing for errors and turns given up."""
+    """What Dify measured: a message's latency, a run's own times. Nothing for errors and turns given up.
+
+    Nor for what no turn may take: one time in the year 9999 would spoil every sum for ever.
+    """
     message, run = rows.message, rows.run
     if run is not None:
         if run.finished_us is None or run.finished_us < run.created_us:
@@ -171,7 +174,8 @@ def _duration(rows: TurnRows) -> int | None:
         until = run.finished_us * 1000
         if message is not None and ns(message.latency_s):
             until = max(until, message.created_us * 1000 + ns(message.latency_s))
-        return min(until - run.created_us * 1000, MAX_NS)
+        lasted = until - run.created_us * 1000
+        return lasted if lasted <= MAX_DURATION_NS else None
     return (ns(message.latency_s) or None) if message is not None else None
 
 

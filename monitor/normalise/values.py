@@ -9,10 +9,13 @@ from typing import Any
 from monitor.model import Usage
 from monitor.normalise.text import clean
 
-__all__ = ["MAX_NS", "count", "ns", "ns_of_us", "price_text", "usage_of"]
+__all__ = ["MAX_DURATION_NS", "MAX_NS", "count", "finish_us", "ns", "ns_of_s", "ns_of_us", "price_text", "usage_of"]
 
 MAX_NS = 2**63 - 1
 """The latest time that OTLP's fixed64 and everybody's int64 agree on: the year 2262."""
+
+MAX_DURATION_NS = 366 * 86_400 * 1_000_000_000
+"""Nothing that Dify runs may take a year; a row that says so is wrong, and one such number would spoil a sum."""
 
 _US = 1_000
 _S = 1_000_000_000
@@ -31,8 +34,21 @@ def ns_of_us(us: int | None) -> int:
     return us * _US if us <= _MAX_US else MAX_NS
 
 
+def finish_us(begun_us: int, finished_us: int | None) -> int | None:
+    """When something was finished; None where it was not, and where the row's time for it can't be true."""
+    if finished_us is None or (finished_us - begun_us) * _US > MAX_DURATION_NS:
+        return None
+    return finished_us
+
+
 def ns(seconds: Any) -> int:
-    """A duration in seconds (number or its text) to nanoseconds; 0 for what is none."""
+    """A duration in seconds (number or its text) to nanoseconds; 0 for what is none, and for what no run may take."""
+    lasted = ns_of_s(seconds)
+    return lasted if lasted <= MAX_DURATION_NS else 0
+
+
+def ns_of_s(seconds: Any) -> int:
+    """A time in seconds since 1970 (number or its text) to nanoseconds, within 1970 and 2262; 0 for what is none."""
     try:
         value = float(seconds)
     except (TypeError, ValueError, OverflowError):

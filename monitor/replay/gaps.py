@@ -1,15 +1,16 @@
-"""What is not known of a turn, and why: a replay says where it has holes. Pure; called by turns.py."""
+"""What is not known of a turn or between turns, and why. Pure; called by turns.py and timeline.py."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from monitor.model import Recorded, SourceGap, TurnEnded, TurnRef, TurnStarted
-from monitor.replay.figures import moment_at
-from monitor.replay.nouns import Gap, GapKind
+from monitor.replay.figures import moment_at, steps_in
+from monitor.replay.nouns import Gap, GapKind, TimeGap, Turn
 from monitor.replay.tree import Leaf, strays
 
-__all__ = ["gaps_of"]
+__all__ = ["gaps_of", "time_gaps_of"]
 
 _STEPS_NOT_TOLD = frozenset({"chat", "completion"})
 """Modes whose turns are one model call: their searches are only kept where the app shows its sources."""
@@ -22,6 +23,32 @@ def gaps_of(
     if not events:
         return (_gap("no_records"), *_of_source(unreadable))
     return (*_of_start(events), *_of_steps(events, ref, leaves), *_of_source(unreadable), *_of_end(events))
+
+
+def time_gaps_of(records: Sequence[Recorded], turns: Sequence[Turn]) -> tuple[TimeGap, ...]:
+    """Those that touch the time from the first turn's start to the last one's end, by time."""
+    if not turns:
+        return ()
+    first, last = min(turn.outcome.started_at for turn in turns), max(map(_last_sign, turns))
+    apps = {turn.whose.app_id for turn in turns}
+    sources = {source for turn in turns for source in turn.provenance.sources}
+    found = []
+    for one in records:
+        body = one.event.body
+        if not isinstance(body, SourceGap) or one.source not in sources or body.app_id not in {"", *apps}:
+            continue
+        since = moment_at(body.since) if body.since else None
+        until = moment_at(body.until) if body.until else None
+        if (since is None or since <= last) and (until is None or until >= first):
+            before = 0 if since is None else sum(turn.outcome.started_at < since for turn in turns)
+            found.append(TimeGap(since, until, body.what, body.reason, before, one.seq))
+    return tuple(sorted(found, key=lambda gap: (gap.since is not None and gap.since.timestamp(), gap.seq)))
+
+
+def _last_sign(turn: Turn) -> datetime:
+    """A turn's end; of one that has none, the last end of a step."""
+    outcome = turn.outcome
+    return outcome.ended_at or max([outcome.started_at, *(step.ended_at for step in steps_in(turn.moments))])
 
 
 def _gap(kind: GapKind, steps: Sequence[str] = ()) -> Gap:

@@ -37,6 +37,7 @@ __all__ = [
     "Provenance",
     "Round",
     "Step",
+    "TimeGap",
     "Timeline",
     "ToolCalled",
     "Totals",
@@ -152,7 +153,10 @@ class Step(msgspec.Struct, frozen=True, tag="step", tag_field="moment"):
     soft: bool
     """Dify called it a success; a pattern of the configuration, or the call's own text, says that it failed."""
     truncated: tuple[str, ...]
-    """Which of `input`, `process` and `output` Dify had cut short before they were read."""
+    """Which of `input`, `process` and `output` Dify had cut short before they were read.
+
+    And `calls`, where an Agent node's log has more calls than are told as steps; the others stand in its output.
+    """
     attempts: tuple[Attempt, ...]
     """Earlier tries, the first one first."""
     passages: tuple[Passage, ...]
@@ -201,6 +205,23 @@ class Gap(msgspec.Struct, frozen=True):
     """For `unreadable`, where it ends."""
     steps: tuple[str, ...]
     """Ids of the steps concerned."""
+
+
+class TimeGap(msgspec.Struct, frozen=True):
+    """A stretch of time that touches the shown turns, and of which rows could not be read: turns may be missing."""
+
+    since: datetime | None
+    """Where it begins in Dify's time; null: from the beginning."""
+    until: datetime | None
+    """Where it ends; null: it is not known."""
+    what: str
+    """The table in Dify."""
+    reason: str
+    """Why its rows could not be read."""
+    turns_before: int
+    """How many of the shown turns began before it; the gap stands behind the last of them."""
+    seq: int
+    """The record's position in the journal."""
 
 
 class Totals(msgspec.Struct, frozen=True):
@@ -363,3 +384,5 @@ class Timeline(msgspec.Struct, frozen=True):
     """What the turns ran under, each once, in the order of the turns."""
     totals: Totals
     """Counts and sums over these turns."""
+    time_gaps: tuple[TimeGap, ...]
+    """Where turns may be missing from the start of the first shown turn to the end of the last one, by time."""

@@ -56,8 +56,10 @@ def draw(timeline: Timeline, console: Console, *, zone: tzinfo | None, longest: 
     """Write all of it. `zone`: the times' zone, None for the local one; `longest`: None shows texts in full."""
     page = _Page(Pen(console, zone, longest), timeline)
     page.title()
-    for before, turn in zip((None, *timeline.turns), timeline.turns, strict=False):
-        page.turn(turn, before)
+    for number, turn in enumerate(timeline.turns):
+        page.time_gaps(number)
+        page.turn(turn, timeline.turns[number - 1] if number else None)
+    page.time_gaps(len(timeline.turns))
     page.end()
 
 
@@ -111,6 +113,13 @@ class _Page:
         if not self._timeline.content:
             pen.blank()
             pen.hanging("", "  ", Text("Texts were left out, as --no-content asks."))
+
+    def time_gaps(self, turns_before: int) -> None:
+        """Where turns may be missing behind so many of those that are shown."""
+        for gap in self._timeline.time_gaps:
+            if gap.turns_before == turns_before:
+                self._pen.blank()
+                self._pen.hanging("? ", "  ", Text(words.time_gap_words(gap, self._pen.zone), "magenta"))
 
     # -- one turn
 
@@ -365,8 +374,7 @@ def _record_notes(step: Step) -> Iterator[str]:
     if step.soft:
         by = "a pattern of the configuration" if step.error_type == _BY_PATTERN else "its answer"
         yield f"Dify called it a success; {by} says that it failed"
-    if step.truncated:
-        yield f"cut short by Dify before it was read: {', '.join(one_line(each) for each in step.truncated)}"
+    yield from words.cut_words(step)
     if step.dify_status not in _USUAL_STATUS:
         yield f"Dify's status: {one_line(step.dify_status)}"
     if step.provisional:

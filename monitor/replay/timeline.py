@@ -14,6 +14,7 @@ import msgspec
 from monitor.model import Recorded, TurnRef
 from monitor.model.answers import Match, Matched
 from monitor.replay.figures import moment_at, sum_of_totals
+from monitor.replay.gaps import time_gaps_of
 from monitor.replay.notes import configuration_of
 from monitor.replay.nouns import Configuration, Passage, Timeline, Turn
 from monitor.replay.turns import Records, turn_of
@@ -50,6 +51,10 @@ class Reader(Protocol):
 
     def gaps_of(self, turn_id: str) -> Sequence[Recorded]:
         """What of the turn could not be read."""
+        ...
+
+    def time_gaps(self) -> Sequence[Recorded]:
+        """Stretches of time that could not be read, of no turn in particular."""
         ...
 
     def notes_of(self, turn_id: str) -> Sequence[Recorded]:
@@ -126,6 +131,7 @@ def timeline_of(reader: Reader, found: Found, *, content: bool = True) -> Timeli
         turns=turns,
         configs=tuple(live.used.values()),
         totals=sum_of_totals([turn.totals for turn in turns]),
+        time_gaps=time_gaps_of(reader.time_gaps(), turns),
     )
 
 

@@ -6,9 +6,10 @@ fit to be shown.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, tzinfo
 
-from monitor.replay.nouns import Alert, Document, Gap, Money, Outcome, Step, Totals, Used
+from monitor.replay.nouns import Alert, Document, Gap, Money, Outcome, Step, TimeGap, Totals, Used
 from monitor.replay.plain import one_line
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "between_words",
     "bracketed",
     "clock_text",
+    "cut_words",
     "date_text",
     "day_text",
     "document_words",
@@ -28,6 +30,7 @@ __all__ = [
     "revised",
     "status_words",
     "step_words",
+    "time_gap_words",
     "totals_words",
     "used_briefly",
     "used_words",
@@ -53,6 +56,8 @@ _REASONS = {
     "rule_changed": "the rule was changed",
     "rule_removed": "the rule was removed",
 }
+_CALLS = "calls"
+"""In a step's `truncated`: more calls are known of it than are told."""
 _GAPS = {
     "no_start": "The record of the turn's start is missing: what is shown comes from its other records.",
     "no_records": "Nothing of the turn itself is recorded: its rows were gone before they could be read.",
@@ -193,6 +198,16 @@ def step_words(step: Step) -> str:
     return "how it ended is not known" if step.status == "unknown" else ""
 
 
+def cut_words(step: Step) -> Iterator[str]:
+    """What of a step is not there whole."""
+    texts = [one_line(each) for each in step.truncated if each != _CALLS]
+    if texts:
+        yield f"cut short by Dify before it was read: {', '.join(texts)}"
+    if _CALLS in step.truncated:
+        told = sum(isinstance(each, Step) for each in step.moments)
+        yield f"of its log, only {plural(told, 'call')} can be shown as steps; look for the others in its output"
+
+
 def error_words(error_type: str) -> str:
     """What went wrong, by its type."""
     return "unclassified error" if error_type == "_OTHER" else one_line(error_type)
@@ -235,6 +250,14 @@ def gap_words(gap: Gap, at: str) -> str:
     if gap.kind == "unreadable":
         return f"Dify's records could not be read at {at}:"
     return _GAPS[gap.kind]
+
+
+def time_gap_words(gap: TimeGap, zone: tzinfo | None) -> str:
+    """What may be missing between turns, as a sentence."""
+    since = date_text(gap.since, zone) if gap.since is not None else "the beginning"
+    until = date_text(gap.until, zone) if gap.until is not None else "a moment that is not known"
+    what, reason = one_line(gap.what), one_line(gap.reason)
+    return f"Between {since} and {until}, in Dify's {what}: {reason}. Turns may be missing here."
 
 
 def _them(gap: Gap) -> str:

@@ -82,7 +82,7 @@ _OUTCOMES: Mapping[str, Mapping[str, Outcome]] = {
     "feedback": {"dislike": "failed", "like": "succeeded"},
     "trigger": {"failed": "failed", "rate_limited": "failed", "succeeded": "succeeded"},
     "form": {"timeout": "failed", "expired": "failed", "submitted": "succeeded"},
-    "indexing": {"failed": "failed", "stuck": "failed", "completed": "succeeded"},
+    "indexing": {"failed": "failed", "stuck": "failed", "completed": "succeeded", "deleted": "succeeded"},
     "coverage": {"at_risk": "failed", "overtaken": "failed", "safe": "succeeded"},
 }
 

@@ -9,7 +9,17 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from monitor.model import ConfigChanged, ContentDeleted, Recorded, StepEnded, TurnEnded, TurnRef, TurnStarted
+from monitor.model import (
+    Body,
+    ConfigChanged,
+    ContentDeleted,
+    Recorded,
+    SourceGap,
+    StepEnded,
+    TurnEnded,
+    TurnRef,
+    TurnStarted,
+)
 from monitor.model.answers import Match
 from monitor.model.stored import Named, What, noted_turn
 from monitor.model.terms import SHORTEST_PREFIX, matched_by, spellings
@@ -60,6 +70,11 @@ class MemoryQuestions:
     def gaps_of(self, turn_id: str) -> list[Recorded]:
         """What of the turn could not be read, by position."""
         return self._named(turn_id, "gap")
+
+    def time_gaps(self) -> list[Recorded]:
+        """Stretches of time that could not be read, of no turn in particular, by position."""
+        newest = (self._events[seq] for seq in sorted(self._newest.values()))
+        return [without_content(recorded) for recorded in newest if _is_time_gap(recorded.event.body)]
 
     def notes_of(self, turn_id: str) -> list[Recorded]:
         """What is known beside the turn, by position, each in its newest revision."""
@@ -118,6 +133,11 @@ def _ref(recorded: Recorded) -> TurnRef | None:
     """Whose turn the event is of."""
     body = recorded.event.body
     return body.turn if isinstance(body, TurnStarted | StepEnded | TurnEnded) else None
+
+
+def _is_time_gap(body: Body) -> bool:
+    """Whether it is a stretch of time that could not be read, of no turn in particular."""
+    return isinstance(body, SourceGap) and not body.turn_id and bool(body.since or body.until)
 
 
 def _noted(recorded: Recorded) -> TurnRef | None:

@@ -24,18 +24,16 @@ from tests.support.stage import in_a_row, scenes_of
 pytestmark = pytest.mark.backend("postgres")
 _FILE = {"type": "file", "path": "./spans.jsonl", "content": "full"}
 
-READ_FROM_DIFY = (
-    "messages",
-    "message_agent_thoughts",
-    "workflow_runs",
-    "workflow_node_executions",
-    "workflows",
-    "apps",
-    "app_model_configs",
-    "conversations",
-    "end_users",
+TURNS = ("messages", "message_agent_thoughts", "workflow_runs", "workflow_node_executions", "workflows", "apps")
+"""Without these there is nothing to tell."""
+AROUND_TURNS = (
+    *("app_model_configs", "conversations", "end_users", "accounts", "tenants", "message_feedbacks"),
+    *("message_annotations", "dataset_retriever_resources", "workflow_node_execution_offload", "datasets", "documents"),
+    *("pipelines", "alembic_version"),
 )
-"""The tables that a role for `monitor` must be allowed to SELECT from, all of them and no others."""
+"""Without one of these its own facts are missing, and the rest is told."""
+READ_FROM_DIFY = (*TURNS, *AROUND_TURNS)
+"""The tables of which a role for `monitor` reads, all of them and no others (by column: docs/howto/database-role.md)."""
 
 
 @contextmanager
@@ -82,15 +80,28 @@ def test_select_on_a_few_tables_is_all_the_right_it_needs(fresh_database: Callab
     assert sidecar.lines() == expected.lines()
 
 
-@pytest.mark.parametrize("table", READ_FROM_DIFY)
+@pytest.mark.parametrize("table", TURNS)
 def test_a_missing_right_is_told_and_not_worked_around(
     fresh_database: Callable[..., Any], tmp_path: Path, table: str
 ) -> None:
     database = fresh_database("1.9")
     with _reader(database, tuple(name for name in READ_FROM_DIFY if name != table)) as url:
         done = Sidecar(tmp_path, url).once(expect=4)
-    assert f"permission denied for table {table}" in done.stderr
+    assert "permission denied for columns" in done.stderr
+    assert f"of table {table}." in done.stderr
+    assert f"ON {table} TO" in done.stderr  # the remedy
     assert "only-for-tests" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("table", AROUND_TURNS)
+def test_without_a_right_to_what_lies_around_turns_all_turns_are_told(
+    fresh_database: Callable[..., Any], tmp_path: Path, table: str
+) -> None:
+    database = fresh_database("1.9")
+    with _reader(database, tuple(name for name in READ_FROM_DIFY if name != table)) as url:
+        sidecar = Sidecar(tmp_path, url)
+        sidecar.once()
+    assert len(sidecar.events("turn_ended")) == 194
 
 
 def test_a_wrong_setting_ends_with_2_and_says_where(fresh_database: Callable[..., Any], tmp_path: Path) -> None:

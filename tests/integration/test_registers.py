@@ -126,6 +126,9 @@ def test_a_note_names_its_turn_as_the_turn_names_itself(fresh_database: Callable
         assert given
         assert [body.turn for body in given] == [turns[body.turn.turn_id] for body in given]
         hashes = {body.hash for body in _of(events, ConfigChanged)}
+        tried = [turn for turn in turns.values() if (turn.mode, turn.invoke_from) == ("agent-chat", "debugger")]
+        assert len(tried) == 2  # each with another prompt than the app's, which is saved nowhere
+        assert {turn.config_hash for turn in tried}.isdisjoint({"", *hashes})
         assert {turn.config_hash for turn in turns.values() if turn.invoke_from != "debugger"} <= hashes
 
 
@@ -260,6 +263,13 @@ def test_documents_and_hidden_conversations(fresh_database: Callable[..., Any], 
         db.execute("UPDATE documents SET indexing_status = 'completed', completed_at = now(), is_paused = false")
         assert {body.status for body in _of(reader.read(), IndexingChanged)} == {"completed"}
         assert reader.read() == []
+        db.execute("UPDATE documents SET indexing_status = 'error', stopped_at = now()")
+        failed = len(_of(reader.read(), IndexingChanged))
+        db.execute("DELETE FROM documents WHERE id = %s", [rows[0]])
+        assert [body.document_id for body in _of(reader.read(), IndexingChanged)] == [str(rows[0])]
+        db.execute("DELETE FROM datasets")
+        assert [body.status for body in _of(reader.read(), IndexingChanged)] == ["deleted"] * (failed - 1)
+        assert reader.read() == []
 
 
 # -- newer tables
@@ -311,6 +321,9 @@ def test_triggers_and_forms_of_newer_difys(fresh_database: Callable[..., Any]) -
         assert [(body.status, body.action) for body in _of(events, FormChanged)] == [("submitted", "yes")]
         assert "secret123" not in str(reader.told)
         assert reader.read() == reader.read(600) == []
+        assert len([key for key in reader.memory.held if key.startswith("n/trigger/")]) == 1  # it may be tried again
+        db.execute("UPDATE workflow_trigger_logs SET status = 'succeeded', error = NULL WHERE status = 'failed'")
+        assert [body.status for body in _of(reader.read(), TriggerLogged)] == ["succeeded"]
         assert not [key for key in reader.memory.held if key.startswith(("n/trigger/", "n/form/"))]
 
 

@@ -195,8 +195,8 @@ def node_steps(connection: Connection) -> dict[str, str]:
 
 
 def tool_calls(connection: Connection) -> ToolCalls:
-    """Tool calls of agent-chat apps and of tool nodes together; not those inside agent nodes."""
-    return agent_tool_calls(connection) + node_tool_calls(connection)
+    """Tool calls of agent-chat apps, of tool nodes and inside agent nodes together."""
+    return agent_tool_calls(connection) + node_tool_calls(connection) + agent_node_tool_calls(connection)
 
 
 def agent_tool_calls(connection: Connection) -> ToolCalls:

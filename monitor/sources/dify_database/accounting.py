@@ -57,7 +57,7 @@ ACCOUNTED: Mapping[str, str] = MappingProxyType(
         "workflows": "event config_changed (published versions; a draft is a hash on its turns, no event)",
         "workflow_trigger_logs": "event trigger_logged (Dify 1.10 and later)",
         "human_input_forms": "event form_changed (Dify 1.13 and later)",
-        "documents": "event indexing_changed (failed, stuck, paused, completed after that)",
+        "documents": "event indexing_changed (failed, stuck, paused; completed or deleted after that)",
         "workflow_pauses": _PAUSED,
         "workflow_pause_reasons": _PAUSED,
         "human_input_form_deliveries": "not read: because it says to whom a form was sent, not what was answered",

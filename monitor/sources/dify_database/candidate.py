@@ -14,7 +14,16 @@ from monitor.sources.dify_database.remembered import Row
 from monitor.sources.dify_database.state import Open, Phase
 from monitor.sources.dify_database.tables import MessageState, RunState, Signal
 
-__all__ = ["Candidate", "each_turn_once", "ended", "lagging_since", "may_be_told", "phase_of"]
+__all__ = [
+    "Candidate",
+    "each_turn_once",
+    "ended",
+    "lagging_since",
+    "may_be_told",
+    "phase_of",
+    "seen_since",
+    "silent_us",
+]
 
 _S = 1_000_000
 _MESSAGE_GRACE_US = 60 * _S
@@ -26,6 +35,8 @@ _HISTORY_US = 600 * _S
 their own times may be late, or of a clock that is."""
 _PAUSED_FOR_US = 30 * 86_400 * _S
 """How long a turn may wait for a person before it is given up."""
+_UNBORN_FOR_US = 86_400 * _S
+"""How long a turn at least that is not even begun by the database's clock: one of the two clocks is wrong."""
 _CHATFLOW = frozenset({"advanced-chat"})
 _TRIED_OUT = {"debugging": "debugger", "rag-pipeline-debugging": "debugger"}
 
@@ -87,7 +98,7 @@ class Candidate(msgspec.Struct):
 
     @property
     def last_us(self) -> int:
-        """The last sign of life."""
+        """The last sign of life, as its rows have it: it may claim to be from the future."""
         message, run, signal = self.message, self.run, self.signal
         return max(
             message.ended_us if message is not None else run.created_us if run is not None else 0,
@@ -129,7 +140,6 @@ def _better(one: Open | None, other: Open | None) -> Open | None:
 def ended(each: Candidate, now_us: int, abandon_after_us: int) -> Ended:
     """Whether the turn is over. A chatflow is over when its message is; its run lags or is never updated at all."""
     message, run = each.message, each.run
-    silent_us = now_us - each.last_us
     if message is not None and message.final:
         waited = _has_waited(each, message.ended_us, _STOP_GRACE_US, now_us)
         return "final" if waited or not _is_ahead_of_its_run(each) else "no"
@@ -137,7 +147,26 @@ def ended(each: Candidate, now_us: int, abandon_after_us: int) -> Ended:
         waited = _is_stopped(each) and _has_waited(each, each.last_us, _STOP_GRACE_US, now_us)
         if run.status in RUN_OVER or waited:
             return "final"
-    return "abandoned" if silent_us > (_PAUSED_FOR_US if _is_paused(each) else abandon_after_us) else "no"
+    longest_us = _PAUSED_FOR_US if _is_paused(each) else abandon_after_us
+    if each.created_us > now_us:
+        longest_us = max(longest_us, _UNBORN_FOR_US)
+    return "abandoned" if silent_us(each, now_us) > longest_us else "no"
+
+
+def seen_since(each: Candidate, now_us: int) -> int:
+    """When its last sign of life was seen, where that claims to be from the future; 0: it does not.
+
+    A node of the year 2100 would keep its turn open until then.
+    """
+    entry = each.entry
+    if each.last_us <= now_us:
+        return 0
+    return entry.seen_us if entry is not None and entry.seen_us and entry.signal == each.fingerprint else now_us
+
+
+def silent_us(each: Candidate, now_us: int) -> int:
+    """How long it gave no sign of life."""
+    return now_us - (seen_since(each, now_us) or each.last_us)
 
 
 def lagging_since(each: Candidate, now_us: int) -> int:
@@ -158,7 +187,7 @@ def _is_ahead_of_its_run(each: Candidate) -> bool:
 def _has_waited(each: Candidate, since_us: int, grace_us: int, now_us: int) -> bool:
     """Whether a row waited for its other half long enough: by its own time, and as we saw it."""
     seen_us = each.entry.lagging_us if each.entry is not None else 0
-    age_us = now_us - since_us
+    age_us = now_us - (since_us if since_us <= now_us else seen_us or now_us)
     return age_us > _HISTORY_US or (age_us > grace_us and 0 < seen_us < now_us - _STOP_GRACE_US)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from fnmatch import translate
+from hashlib import blake2b
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
@@ -38,7 +39,10 @@ class Include(Selection):
     """Only these turns are read; a list that is empty asks nothing. All lists that are not must agree."""
 
     apps: tuple[str, ...] = ()
-    """Only these apps: id or name, with `*` and `?` as in file names. Turns of deleted apps are left out."""
+    """Only these apps: id or name, with `*` and `?` as in file names. Turns of deleted apps are left out. Should you
+    change `include` or `exclude` later, turns that were left out and are wanted now are read by and by, as far as Dify
+    still holds them; what lies beside them, such as ratings and annotations, is not, unless it changes. Where only an
+    app's name changes, turns of before stay as they are: read, or left out."""
     workspaces: tuple[str, ...] = ()
     """Only apps of these workspaces: id or name, likewise."""
     modes: tuple[str, ...] = ()
@@ -68,6 +72,10 @@ class Choice:
         self._include, self._exclude = _lists(include or Include()), _lists(exclude or Exclude())
         self.everything = not any(self._include) and not any(self._exclude)
         """Whether nothing is left out."""
+        self.mark = blake2b(
+            repr([*self._include, *self._exclude]).encode("utf-8", "replace"), digest_size=6
+        ).hexdigest()
+        """Another one where other words are configured."""
 
     def admits(self, app: AppRow | None, invoke_from: str | None) -> bool:
         """Whether a turn of this app is wanted. `app` is None, or has empty fields, where Dify no longer knows it.
@@ -92,6 +100,9 @@ class _Words:
 
     def __bool__(self) -> bool:
         return bool(self._exact)
+
+    def __repr__(self) -> str:
+        return repr(sorted(self._exact))
 
     def names(self, values: Iterable[str]) -> bool:
         """Whether one of the values is meant."""

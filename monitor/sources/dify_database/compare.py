@@ -16,6 +16,7 @@ import msgspec
 
 from monitor.sources.dify_database.candidate import Candidate
 from monitor.sources.dify_database.deletions import Deletions
+from monitor.sources.dify_database.remembered import Remembered
 from monitor.sources.dify_database.repair import Held, Repairs
 from monitor.sources.dify_database.sheet import Sheet
 from monitor.sources.dify_database.state import Walk, key_at
@@ -44,12 +45,14 @@ class _Window(msgspec.Struct):
 class Comparison:
     """One reading's share of it. `found` are the reading's own candidates.
 
+    Rows that another choice than `choice` left out are looked at again.
+
     Without an index on the runs every window costs a look at all of them: so it is as long as it can be, and alone.
     """
 
-    def __init__(self, sheet: Sheet, found: Sequence[Candidate], *, runs_indexed: bool) -> None:
+    def __init__(self, sheet: Sheet, found: Sequence[Candidate], *, choice: str, runs_indexed: bool) -> None:
         self._sheet, self._tables, self._state, self._now_us = sheet, sheet.tables, sheet.state, sheet.now_us
-        self._indexed = runs_indexed
+        self._choice_mark, self._indexed = choice, runs_indexed
         self._repairs, self._deletions = Repairs(sheet, found), Deletions(sheet)
         self._walk: Walk | None = None
         self._reached_us = self._end_us = 0
@@ -170,7 +173,7 @@ class Comparison:
         return sum(counts)
 
     def _compare_table(self, table: Table, window: _Window, ours: Held, theirs: dict[str, Digest]) -> None:
-        """What could not be understood is tried again, as if it were missing."""
+        """What could not be understood is tried again, as if it were missing; so is what another choice left out."""
         by_app: defaultdict[str, Held] = defaultdict(dict)
         for row_id, held in ours.items():
             by_app[held[0].app_id][row_id] = held
@@ -179,12 +182,16 @@ class Comparison:
         for app_id in sorted(by_app.keys() | theirs.keys()):
             mine = by_app[app_id]
             told = [row_id for row_id, (_, known) in mine.items() if not known.unread]
-            if len(told) < len(mine) or _digest(told) != theirs.get(app_id, _NOTHING):
+            left_out = {row_id for row_id, (_, known) in mine.items() if self._is_left_out_by_another(known)}
+            if left_out or len(told) < len(mine) or _digest(told) != theirs.get(app_id, _NOTHING):
                 there = {key.id for key in self._tables.ids_between(table, app_id, window.since_us, window.until_us)}
                 self._deletions.look_at(table, {row_id: mine[row_id] for row_id in mine if row_id not in there})
-                missing += sorted(there - mine.keys())
+                missing += sorted((there - mine.keys()) | (there & left_out))
                 again += sorted(row_id for row_id in there & mine.keys() if mine[row_id][1].unread)
         self._repairs.pull(table, missing, again)
+
+    def _is_left_out_by_another(self, known: Remembered) -> bool:
+        return known.left_out and known.mark != self._choice_mark
 
 
 def _digest(ids: Iterable[str]) -> Digest:

@@ -23,21 +23,40 @@ _HOUR_US = 3_600 * _S
 _DAY_US = 86_400 * _S
 _LOOK_EVERY_US = 60 * _S
 _EXTERNAL_EVERY_US = 600 * _S
+_CATCHING_UP_US = 600 * _S
+"""Who reads on for so long is behind, and not just starting."""
 _A_MINUTE_NS = 60_000_000_000
 _TIMES = ("at", "purge_safe_at", "oldest_at", "checked_since", "checked_until", "checked_at")
 _TABLES: tuple[Table, ...] = ("messages", "workflow_runs")
 _OVERTAKEN = "rows were deleted before they were read"
 
 
-def look_at_oldest(sheet: Sheet) -> None:
-    """Once a minute: what Dify's oldest row says about its clean-up, and whether that has overtaken us."""
+def look_at_oldest(sheet: Sheet, *, scan_runs: bool, whole: bool) -> None:
+    """Once a minute: what Dify's oldest row says about its clean-up, and whether that has overtaken us.
+
+    Before every scan of a table that is not read to its end lately, too: the scan moves the mark over what was deleted,
+    and then nobody could tell.
+    """
     state, now_us = sheet.state, sheet.now_us
-    if now_us < state.oldest_next_us:
-        return
+    is_due = whole or now_us >= state.oldest_next_us
+    oldest: dict[Table, int] = {}
+    for table in _TABLES:
+        place = _place(state, table)
+        scanned = scan_runs or table == "messages"
+        if not is_due and not (scanned and _is_catching_up(sheet, place)):
+            continue
+        us = sheet.tables.oldest_us(table)
+        _look_for_a_hole(sheet, table, place, us if us is not None or not scanned else _first_us(sheet, table, place))
+        if us is not None:
+            oldest[table] = us
+    if is_due:
+        _look_at_the_clean_up(sheet, oldest)
+
+
+def _look_at_the_clean_up(sheet: Sheet, oldest: dict[Table, int]) -> None:
+    state, now_us = sheet.state, sheet.now_us
     state.oldest_next_us = now_us + _LOOK_EVERY_US
-    oldest = {table: us for table in _TABLES if (us := sheet.tables.oldest_us(table)) is not None}
     for table, us in oldest.items():
-        _look_for_a_hole(sheet, table, _place(state, table), us)
         _observe(sheet, table, us)
     state.oldest = {str(table): us for table, us in oldest.items()}
     if now_us >= state.external_next_us:
@@ -49,20 +68,45 @@ def _place(state: State, table: Table) -> Place:
     return state.messages if table == "messages" else state.runs
 
 
-def _look_for_a_hole(sheet: Sheet, table: Table, place: Place, oldest_us: int) -> None:
+def _is_catching_up(sheet: Sheet, place: Place) -> bool:
+    """Whether there is more to read than what was written lately."""
+    return place.seen_a_row and (place.behind or sheet.now_us - place.reached_us > sheet.limits.sweep_us)
+
+
+def _first_us(sheet: Sheet, table: Table, place: Place) -> int | None:
+    """Creation of the first row, where no index says which that is, or where there is none though some were unread.
+
+    It may cost a look at all of them, so only where the row at the mark is gone.
+    """
+    mark, tables = place.mark, sheet.tables
+    if mark is None or not _is_catching_up(sheet, place):
+        return None
+    states, keys = (
+        (tables.message_states, tables.message_keys) if table == "messages" else (tables.run_states, tables.run_keys)
+    )
+    if states([mark.id]):
+        return None
+    first = [key.us for key in keys(None, 1)]
+    return first[0] if first else sheet.now_us if place.behind else None
+
+
+def _look_for_a_hole(sheet: Sheet, table: Table, place: Place, oldest_us: int | None) -> None:
     """A gap, where all up to beyond our mark is gone, and more of it than was safe to go."""
     state, limits = sheet.state, sheet.limits
     reached_us = place.reached_us
-    if not place.seen_a_row or place.mark is None or oldest_us <= reached_us + limits.sweep_us:
+    if not place.seen_a_row or place.mark is None or place.mark.us <= 0 or oldest_us is None:
         return
-    unsafe_row_is_gone = place.mark.us > _safe_us(place, limits.sweep_us)
+    if oldest_us <= reached_us + (0 if place.behind else limits.sweep_us):
+        return
+    unsafe_row_is_gone = place.behind or place.mark.us > _safe_us(place, limits.sweep_us)
     retention_us = limits.dify_retention_us
     by_age = sheet.now_us - retention_us > reached_us if retention_us else sheet.now_us - oldest_us >= _DAY_US
     if not unsafe_row_is_gone and not by_age:
         return  # as far as anybody can tell, only what was safe went
     _say(sheet, "overtaken", purge_safe_us(sheet.state, limits.sweep_us))
     state.lost += 1
-    body = SourceGap(what=table, reason=_OVERTAKEN, since=max(0, reached_us) * 1000, until=max(0, oldest_us) * 1000)
+    until_us = max(reached_us, min(oldest_us, sheet.now_us))
+    body = SourceGap(what=table, reason=_OVERTAKEN, since=max(0, reached_us) * 1000, until=max(0, until_us) * 1000)
     sheet.tell(note_key(f"source:{sheet.source_name}", "gap", f"{table} {reached_us}"), body)
 
 
@@ -96,10 +140,21 @@ def tell_coverage(sheet: Sheet, untold_us: int | None, *, registers: bool) -> No
     if registers and not state.registered:
         safe_us = 0  # what lies beside the turns, such as ratings, would go with them
     safe_us = min(safe_us, sheet.now_us - limits.sweep_us)
-    is_at_risk = _is_at_risk(sheet, safe_us)
+    is_known = _is_known_by_now(sheet)
+    is_at_risk = _is_at_risk(sheet, safe_us) and (is_known or state.coverage == "at_risk")
     if state.coverage != "overtaken" or not sheet.more:
         _say(sheet, "at_risk" if is_at_risk else "safe", safe_us)
     _remember(sheet, safe_us)
+
+
+def _is_known_by_now(sheet: Sheet) -> bool:
+    """Whether reading has come to its end, or could have: at the first start all of a history is not safe yet."""
+    state = sheet.state
+    if sheet.more or state.messages.behind or state.runs.behind:
+        state.catching_up_us = state.catching_up_us or sheet.now_us
+        return sheet.now_us - state.catching_up_us > _CATCHING_UP_US
+    state.catching_up_us = 0
+    return True
 
 
 def _is_at_risk(sheet: Sheet, safe_us: int) -> bool:

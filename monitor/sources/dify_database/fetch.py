@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import msgspec
-
-from monitor.normalise.rows import AppConfig, AppRow, Definition, MessageRow, RunRow, TurnRows
+from monitor.normalise.rows import MessageRow, RunRow, TurnRows
 from monitor.sources.dify_database.candidate import Candidate
+from monitor.sources.dify_database.setup import setup_of
 from monitor.sources.dify_database.tables import Snapshot, Unreadable
 
 __all__ = ["readable_rows", "turn_rows", "with_signals"]
@@ -30,32 +29,6 @@ def with_signals(tables: Snapshot, candidates: list[Candidate]) -> list[Candidat
     return candidates
 
 
-class _Setup(msgspec.Struct):
-    """How the apps of a page's turns are set up."""
-
-    apps: Mapping[str, AppRow]
-    definitions: dict[str, Definition]
-    configs: dict[str, AppConfig]
-
-    def config_of(self, message: MessageRow | None) -> AppConfig | None:
-        """What the conversation was begun with; where it is gone or names none, what its app has now."""
-        if message is None:
-            return None
-        app = self.apps.get(message.app_id)
-        return self.configs.get(message.model_config_id or (app.config_id if app is not None else ""))
-
-    def hash_of(self, message: MessageRow | None, run: RunRow | None) -> str:
-        """The workflow's that ran; else the configuration's; else that of the workflow that the app has published."""
-        if run is not None and run.workflow_id in self.definitions:
-            return self.definitions[run.workflow_id].hash
-        config = self.config_of(message) if run is None else None
-        if config is not None:
-            return config.hash
-        app = self.apps.get(run.app_id if run is not None else message.app_id if message is not None else "")
-        published = self.definitions.get(app.workflow_id) if app is not None and run is None else None
-        return published.hash if published is not None else ""
-
-
 def turn_rows(tables: Snapshot, chosen: Sequence[Candidate]) -> dict[str, TurnRows]:
     """All rows of these turns, by candidate's name. The parents are asked for before their children."""
     messages: dict[str, MessageRow] = _by_id(tables.messages([each.message.id for each in chosen if each.message]))
@@ -65,7 +38,8 @@ def turn_rows(tables: Snapshot, chosen: Sequence[Candidate]) -> dict[str, TurnRo
     thoughts = _grouped(tables.thoughts([message.id for message in alone]) if alone else (), "message_id")
     searching = [message.id for message in alone if message.mode in _SEARCHING_MODES]
     resources = _grouped(tables.resources(searching) if searching else (), "message_id")
-    setup = _setup(tables, alone, runs.values())
+    setup = setup_of(tables, alone, runs.values())
+    _name_pipelines(tables, runs.values())
     found = {}
     for each in chosen:
         message = messages.get(each.message.id) if each.message else None
@@ -112,22 +86,12 @@ def _alone(each: Candidate) -> str:
     return each.message.id if each.message is not None and each.run is None else ""
 
 
-def _setup(tables: Snapshot, alone: Sequence[MessageRow], runs: Iterable[RunRow]) -> _Setup:
-    """What the turns' workflows and configurations say."""
-    apps = tables.apps()
-    workflows, configs = {run.workflow_id for run in runs}, set()
-    for message in alone:
-        app = apps.get(message.app_id)
-        config = message.model_config_id or (app.config_id if app is not None else "")
-        if config:
-            configs.add(config)
-        elif app is not None and app.workflow_id:
-            workflows.add(app.workflow_id)
+def _name_pipelines(tables: Snapshot, runs: Iterable[RunRow]) -> None:
+    """A knowledge pipeline is no app: its runs find no name there."""
     for run in runs:
-        app = apps.get(run.app_id)
+        app = tables.apps().get(run.app_id)
         if run.app_name is None and app is not None:
-            run.app_name, run.mode = app.name, app.mode  # a knowledge pipeline is no app
-    return _Setup(apps, tables.definitions(workflows), tables.configs(configs))
+            run.app_name, run.mode = app.name, app.mode
 
 
 def _by_id(rows: Iterable[Any]) -> dict[str, Any]:

@@ -62,12 +62,12 @@ WANTED: tuple[Wanted, ...] = (
         "id tenant_id app_id type version graph features created_by created_at updated_at",
         newer="marked_name marked_comment",
     ),
-    _wanted("conversations", "id app_model_config_id mode is_deleted updated_at"),
+    _wanted("conversations", "id app_model_config_id override_model_configs mode is_deleted updated_at"),
     _wanted(
         "messages",
-        "id app_id model_provider model_id conversation_id inputs query message message_tokens answer answer_tokens "
-        "provider_response_latency total_price currency from_end_user_id from_account_id created_at workflow_run_id "
-        "status error message_metadata invoke_from",
+        "id app_id model_provider model_id override_model_configs conversation_id inputs query message message_tokens "
+        "answer answer_tokens provider_response_latency total_price currency from_end_user_id from_account_id "
+        "created_at workflow_run_id status error message_metadata invoke_from",
         newer="app_mode",
     ),
     _wanted(

@@ -195,13 +195,17 @@ class MemoryTables:
 
     def definitions(self, workflow_ids: Collection[str]) -> dict[str, Definition]:
         return {
-            text_of(row, "id"): Definition(graph_of(row.get("graph")), _hash_of(row, WORKFLOW_COLUMNS))
+            text_of(row, "id"): Definition(
+                graph_of(row.get("graph")), _hash_of(row, WORKFLOW_COLUMNS), us_of(row, "created_at")
+            )
             for row in self._rows("workflows", workflow_ids)
         }
 
     def configs(self, model_config_ids: Collection[str]) -> dict[str, AppConfig]:
         return {
-            text_of(row, "id"): AppConfig(agent_tools_of(row.get("agent_mode")), _hash_of(row, APP_CONFIG_COLUMNS))
+            text_of(row, "id"): AppConfig(
+                agent_tools_of(row.get("agent_mode")), _hash_of(row, APP_CONFIG_COLUMNS), us_of(row, "created_at")
+            )
             for row in self._rows("app_model_configs", model_config_ids)
         }
 

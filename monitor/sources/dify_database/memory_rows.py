@@ -62,7 +62,7 @@ class Rows:
             mode=self._mode(row),
             run_id=row.get("workflow_run_id"),
             final=message_is_final(_float(row, "provider_response_latency"), text_of(row, "status")),
-            size=_size(row, "query", "answer", "message", "inputs", "message_metadata"),
+            size=_size(row, "query", "answer", "message", "inputs", "message_metadata", "override_model_configs"),
             app_id=text_of(row, "app_id"),
             invoke_from=text_of(row, "invoke_from"),
             conversation_id=text_of(row, "conversation_id"),
@@ -71,6 +71,7 @@ class Rows:
     def message(self, row: Row) -> MessageRow:
         """A row of `messages`."""
         app, end_user = self._of("apps", row, "app_id"), self._of("end_users", row, "from_end_user_id")
+        conversation, tried = self._of("conversations", row, "conversation_id"), "override_model_configs"
         return MessageRow(
             id=text_of(row, "id"),
             app_id=text_of(row, "app_id"),
@@ -98,9 +99,10 @@ class Rows:
             end_user_id=row.get("from_end_user_id"),
             account_id=row.get("from_account_id"),
             session_id=end_user.get("session_id"),
-            model_config_id=self._of("conversations", row, "conversation_id").get("app_model_config_id"),
+            model_config_id=conversation.get("app_model_config_id"),
             tenant_name=self._of("tenants", app, "tenant_id").get("name"),
             user_name=self._user_name(end_user, row, "from_account_id"),
+            override=row.get(tried) if row.get(tried) is not None else conversation.get(tried),
         )
 
     def run(self, row: Row) -> RunRow:

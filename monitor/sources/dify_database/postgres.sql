@@ -40,7 +40,8 @@ SELECT m.id::text, us(m.created_at),
        (m.provider_response_latency > 0 AND m.status <> 'paused') OR m.status = 'error',
        octet_length(m.query) + octet_length(m.answer) + opt(messages.message, pg_column_size(m.message), 0)
          + opt(messages.inputs, pg_column_size(m.inputs), 0)
-         + opt(messages.message_metadata, coalesce(octet_length(m.message_metadata), 0), 0),
+         + opt(messages.message_metadata, coalesce(octet_length(m.message_metadata), 0), 0)
+         + opt(messages.override_model_configs, coalesce(octet_length(m.override_model_configs), 0), 0),
        m.app_id::text, opt(messages.invoke_from, coalesce(m.invoke_from, ''), ''), coalesce(m.conversation_id::text, '')
 FROM messages m LEFT JOIN apps a ON a.id = m.app_id
 WHERE m.id = ANY(%(ids)s::uuid[])
@@ -62,7 +63,9 @@ SELECT m.id::text, m.app_id::text, a.tenant_id::text, a.name,
        opt(tenants.id tenants.name, (SELECT t.name FROM tenants t WHERE t.id = a.tenant_id), NULL),
        coalesce(opt(messages.from_end_user_id end_users.id end_users.name, u.name, NULL),
                 opt(messages.from_account_id accounts.id accounts.name,
-                    (SELECT p.name FROM accounts p WHERE p.id = m.from_account_id), NULL))
+                    (SELECT p.name FROM accounts p WHERE p.id = m.from_account_id), NULL)),
+       coalesce(opt(messages.override_model_configs, m.override_model_configs, NULL),
+                opt(conversations.id conversations.override_model_configs, c.override_model_configs, NULL))
 FROM messages m
 LEFT JOIN apps a ON a.id = m.app_id
 opt(messages.from_end_user_id end_users.id, LEFT JOIN end_users u ON u.id = m.from_end_user_id, )
@@ -200,7 +203,8 @@ SELECT node_execution_id::text, type FROM workflow_node_execution_offload WHERE 
 
 -- name: definitions
 -- Workflows' definitions: tool names, models, and the hash of the configuration.
-SELECT id::text, version, graph, opt(workflows.features, features, NULL) FROM workflows WHERE id = ANY(%(ids)s::uuid[])
+SELECT id::text, version, opt(workflows.features, features, NULL), opt(workflows.created_at, us(created_at), NULL),
+       graph FROM workflows WHERE id = ANY(%(ids)s::uuid[])
 
 -- name: configs
 -- Configurations of chat, completion and agent apps: their tools, and the hash.
@@ -221,7 +225,8 @@ SELECT id::text, opt(app_model_configs.agent_mode, agent_mode, NULL),
        opt(app_model_configs.suggested_questions, suggested_questions, NULL),
        opt(app_model_configs.suggested_questions_after_answer, suggested_questions_after_answer, NULL),
        opt(app_model_configs.text_to_speech, text_to_speech, NULL),
-       opt(app_model_configs.user_input_form, user_input_form, NULL)
+       opt(app_model_configs.user_input_form, user_input_form, NULL),
+       opt(app_model_configs.created_at, us(created_at), NULL)
 FROM app_model_configs WHERE id = ANY(%(ids)s::uuid[])
 
 -- name: any_resources

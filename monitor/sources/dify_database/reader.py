@@ -24,6 +24,8 @@ from monitor.sources.dify_database.candidate import (
     lagging_since,
     may_be_told,
     phase_of,
+    seen_since,
+    silent_us,
 )
 from monitor.sources.dify_database.compare import Comparison
 from monitor.sources.dify_database.coverage import look_at_oldest, tell_coverage
@@ -90,6 +92,7 @@ class Reader:
         sheet = Sheet(tables, memory, state, self._limits, limit, source_name=self._name)
         state.begin_to_remember(sheet.now_us)
         reading = _Reading(sheet, self._teller, self._registers, runs_indexed=runs_indexed)
+        look_at_oldest(sheet, scan_runs=scan_runs, whole=whole)
         reading.run(scan_runs=scan_runs)
         events = _in_order(sheet.events)
         return Page(
@@ -106,7 +109,6 @@ class _Reading:
 
     def run(self, *, scan_runs: bool) -> None:
         state, tables, sheet = self.state, self.tables, self.sheet
-        look_at_oldest(sheet)
         found = self._due()
         message_keys = self._scan(state.messages, tables.message_keys, tables.message_keys_since)
         fresh = [key.id for key in message_keys if key.id not in state.messages.recent]
@@ -115,7 +117,7 @@ class _Reading:
         run_keys = self._scan(state.runs, tables.run_keys, tables.run_keys_since) if scan_runs else self._newest_runs()
         fresh = [key.id for key in run_keys if key.id not in state.runs.recent]
         found += run_candidates(tables, fresh, state.watched)
-        comparison = Comparison(sheet, found, runs_indexed=self.runs_indexed)
+        comparison = Comparison(sheet, found, choice=self.teller.choice_mark, runs_indexed=self.runs_indexed)
         if scan_runs and not sheet.more:
             found += comparison.step()
         candidates = with_signals(tables, each_turn_once(found))
@@ -200,6 +202,7 @@ class _Reading:
                     ref=known.turn,
                     signal=each.fingerprint if same else "",
                     lagging_us=each.entry.lagging_us if each.entry is not None else 0,
+                    seen_us=each.entry.seen_us if each.entry is not None else 0,
                     phase="settling" if known.ended else "open",
                 )
 
@@ -275,7 +278,7 @@ class _Reading:
     def _watch(self, each: Candidate, phase: Phase, *, ref: TurnRef | None, wait_us: int = 0) -> None:
         """Keep the turn in view, or let it go when nothing more can come."""
         self._unwatch(each)
-        age = self.now_us - each.last_us
+        age = silent_us(each, self.now_us)
         if (phase == "settling" and age > self.limits.sweep_us) or (phase == "abandoned" and age > _ABANDONED_FOR_US):
             return
         wait_us = wait_us or _FIRST_WAIT_US[phase]
@@ -285,6 +288,7 @@ class _Reading:
             ref=ref,
             signal=each.fingerprint,
             lagging_us=lagging_since(each, self.now_us),
+            seen_us=seen_since(each, self.now_us),
             phase=phase,
             next_us=self.now_us + wait_us if wait_us else 0,
             wait_us=wait_us,
@@ -304,9 +308,11 @@ class _Reading:
         if not scanned:
             place.recent.update((key.id, key.us) for key in keys[:cut])
             return
-        if place.live and cut == len(keys):
+        is_whole, mark = place.live and cut == len(keys), place.mark
+        if is_whole:
             place.end_us = self.now_us
         place.passed(keys[:cut], self.now_us + _FUTURE_US)
+        place.behind = not is_whole and (place.behind or place.mark != mark)
         place.forget(self.limits.sweep_us)
         near = place.mark is not None and place.mark.us > self.now_us - self.limits.sweep_us
         place.live = place.live or near or cut < len(keys)

@@ -227,7 +227,7 @@ class PostgresSnapshot:
             each.nodes = each.nodes_of(kept.entries.get(each.workflow_id))
         unread = [each.workflow_id for each in found.values() if each.nodes is None]
         for at in range(0, len(unread) if graphs else 0, _GRAPHS_AT_ONCE):
-            for row_id, _, graph, _ in self._by_ids("definitions", unread[at : at + _GRAPHS_AT_ONCE]):
+            for row_id, *_, graph in self._by_ids("definitions", unread[at : at + _GRAPHS_AT_ONCE]):
                 found[row_id].nodes = entry_nodes(graph)
         kept.entries, kept.entries_until_us = found, self._now_us + _KEPT_FOR_US
         return found
@@ -284,8 +284,9 @@ class PostgresSnapshot:
         known = self._kept.definitions
         missing = [each for each in workflow_ids if each not in known]
         found = {each: known[each] for each in workflow_ids if each in known}
-        for row_id, version, graph, features in self._by_ids("definitions", missing):
-            found[row_id] = Definition(graph_of(graph), config_hash({"graph": graph, "features": features}))
+        for row_id, version, features, created_us, graph in self._by_ids("definitions", missing):
+            hashed = config_hash({"graph": graph, "features": features})
+            found[row_id] = Definition(graph_of(graph), hashed, created_us)
             if version != "draft":
                 known[row_id] = found[row_id]
         while len(known) > _MAX_DEFINITIONS:
@@ -294,9 +295,9 @@ class PostgresSnapshot:
 
     def configs(self, model_config_ids: Collection[str]) -> dict[str, AppConfig]:
         found = {}
-        for row_id, *values in self._by_ids("configs", model_config_ids):
+        for row_id, *values, created_us in self._by_ids("configs", model_config_ids):
             columns = dict(zip(APP_CONFIG_COLUMNS, values, strict=True))
-            found[row_id] = AppConfig(agent_tools_of(columns["agent_mode"]), config_hash(columns))
+            found[row_id] = AppConfig(agent_tools_of(columns["agent_mode"]), config_hash(columns), created_us)
         return found
 
     def apps(self) -> Mapping[str, AppRow]:

@@ -44,6 +44,8 @@ class Open(msgspec.Struct, omit_defaults=True):
     signal: str = ""
     lagging_us: int = 0
     """Since when one of its rows is seen to wait for the other (the database's time); 0: it does not."""
+    seen_us: int = 0
+    """When its last sign of life was seen (the database's time), where that claims to be from the future; else 0."""
     phase: Phase = "open"
     next_us: int = 0
     """Not looked at before (the database's time)."""
@@ -69,6 +71,8 @@ class Place(msgspec.Struct, omit_defaults=True):
     is and how far it goes, so that one sweeps first."""
     end_us: int = 0
     """When the table's end was reached last (the database's time); 0: never."""
+    behind: bool = False
+    """The last scan moved the mark and did not come to the table's end: there are rows ahead that nobody read."""
 
     @property
     def seen_a_row(self) -> bool:
@@ -165,6 +169,8 @@ class State(msgspec.Struct, omit_defaults=True):
     """Rows that a comparison found and that did not fit into its page."""
 
     # -- Dify's clean-up
+    catching_up_us: int = 0
+    """Since when reading has not come to its end (the database's time); 0: it has."""
     coverage: str = "safe"
     """The state that was told last."""
     coverage_told: int = 0

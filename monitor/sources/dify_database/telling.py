@@ -34,6 +34,8 @@ class Chooses(Protocol):
 
     everything: bool
     """Whether nothing is left out."""
+    mark: str
+    """Names the choice: another one where something else is configured."""
 
     def admits(self, app: AppRow | None, invoke_from: str | None) -> bool:
         """Whether turns of that app, started that way, are wanted; None: facts of the app's own."""
@@ -45,6 +47,7 @@ class Teller:
 
     def __init__(self, pseudonym: Callable[[str], str], log: Any, choice: Chooses | None, soft: Soft) -> None:
         self._pseudonym, self._log, self._choice, self._soft = pseudonym, log, choice, soft
+        self.choice_mark = choice.mark if choice is not None else "all"
 
     def admits(self, app: AppRow | None, invoke_from: str) -> bool:
         """Whether the configuration wants it."""
@@ -72,11 +75,11 @@ class Teller:
         return sheet.now_us - each.created_us < _NEW_APP_US
 
     def leave_out(self, sheet: Sheet, each: Candidate) -> None:
-        """Count the turn's rows, and remember them."""
+        """Count the turn's rows, and remember them and by which choice they were left out."""
         held = sheet.held(each.rows)
         sheet.state.left_out += sum(not held[row].left_out if row in held else True for row in each.rows)
         for row in each.rows:
-            sheet.keep(row, stub(), left_out=True)
+            sheet.keep(row, stub(), mark=self.choice_mark, left_out=True)
 
     def turn(self, sheet: Sheet, each: Candidate, rows: TurnRows, ended: Ended) -> TurnRef | None:
         """Tell all that the rows prove; whose turn it is, None where they could not be understood."""
@@ -89,7 +92,8 @@ class Teller:
             return None
         # A start is told once: what its rows say later is no more, and less where the message was deleted since.
         sheet.events += events if known is None else [e for e in events if not isinstance(e.body, TurnStarted)]
-        sheet.state.repaired += each.pulled
+        left_out = _count_wanted(sheet, each)
+        sheet.state.repaired += each.pulled and not left_out
         _remember(sheet, each, ref, ended=ended != "no")
         return ref
 
@@ -108,6 +112,7 @@ class Teller:
         if known is None:
             sheet.tell(turn_key(ref.turn_id, "started"), TurnStarted(turn=ref), ref.started_at)
         self._gap(sheet, f"turn {ref.turn_id}", exc, ref)
+        _count_wanted(sheet, each)
         _remember(sheet, each, ref, unread=True)
 
     def _gap(self, sheet: Sheet, what: str, exc: Exception, ref: TurnRef) -> None:
@@ -136,6 +141,13 @@ def _remember(sheet: Sheet, each: Candidate, ref: TurnRef, *, ended: bool = Fals
     )
     for row in others:
         sheet.keep(row, stub(ref.turn_id, ref.tenant_id, ref.conversation_id), unread=unread)
+
+
+def _count_wanted(sheet: Sheet, each: Candidate) -> int:
+    """How many of its rows were left out until now: they no longer are."""
+    left_out = sum(known.left_out for known in sheet.held(each.rows).values())
+    sheet.state.left_out = max(0, sheet.state.left_out - left_out)
+    return left_out
 
 
 def _count_unread(sheet: Sheet, held: dict[Row, Remembered], rows: list[Row], *, unread: bool) -> None:

@@ -345,6 +345,24 @@ def test_alerts_that_fire_are_shown_and_are_no_problem(tmp_path):
         assert json.loads(invoke("--json").stdout)["alerts"] == []
 
 
+def test_alerts_that_are_history_stand_apart(tmp_path):
+    """Their facts were old when they were read: they fire for good, and nobody was notified."""
+    clock = FakeClock()
+    with SqliteJournal.open(tmp_path / "journal", clock, min_free_bytes=0) as journal:
+        world = World(journal, clock, max_age_ns=3_600 * samples.SECOND)
+        world.feed("FFFFF", age_s=86_400)
+        world.settle()
+        result = invoke()
+        assert "History, nobody was told" in " ".join(result.output.split())
+        assert "Firing" not in result.output
+        assert [each["history"] for each in json.loads(invoke("--json").stdout)["alerts"]] == [True]
+        world.told += 2 * 86_400
+        world.feed("F")
+        world.settle()
+        assert "Firing" in invoke().output
+        assert [each["history"] for each in json.loads(invoke("--json").stdout)["alerts"]] == [False]
+
+
 def test_an_alerts_row_that_cannot_be_read_is_damage(journal, tmp_path):
     journal.project(
         RULES, limit=1, kinds=KINDS, content=False, apply=lambda _: Projection(puts={"alert/x": b"\xff\x00"})

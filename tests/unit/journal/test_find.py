@@ -159,3 +159,15 @@ def test_steps_alone_do_not_make_names(journal):
     journal.append("dify", [samples.event(StepEnded(FLOW, samples.node_step(FLOW)))], None)
     assert found(journal, FLOW.message_id) == []
     assert len(found(journal, FLOW.turn_id)) == 1
+
+
+def test_stretches_of_time_are_found_and_gaps_of_turns_and_rows_are_not(filled):
+    """A hole in time is of no turn, so that nothing but time leads to it."""
+    hole = Event("source:dify:gap:messages 5:0", 1, 0, 0, SourceGap("messages", "deleted", since=5, until=9))
+    of_turn = Event("g", 1, 0, 0, SourceGap("messages", "deleted", CHAT.turn_id, since=5, until=9))
+    of_row = Event("source:dify:gap:feedback x:0", 1, 0, 0, SourceGap("feedback x", "unreadable"))
+    filled.append("dify", [of_turn, hole, of_row], None)
+    assert [r.event for r in filled.time_gaps()] == [hole]
+    longer = Event(hole.key, 1, 0, 0, SourceGap("messages", "deleted", since=5, until=10))
+    filled.append("dify", [longer], None)
+    assert [(r.revision, r.event) for r in filled.time_gaps()] == [(1, longer)]

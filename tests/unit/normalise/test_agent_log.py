@@ -259,6 +259,20 @@ def test_usage_stands_on_the_node_where_the_model_calls_do_not_make_it_up(though
     assert _spent([*inner, own]) == [None, None, 10]
 
 
+def test_usage_of_several_calls_stays_where_both_directions_are_known():
+    """The log has only sums, the node's outputs what went in and what came out."""
+    usage = {"prompt_tokens": 15, "completion_tokens": 5, "total_tokens": 20}
+    inner, own = _drafts(
+        _agent(
+            [_thought(1), _thought(2)],
+            {"total_tokens": 20, "total_price": "0.002", "currency": "USD"},
+            outputs={"usage": usage},
+        )
+    )
+    assert _spent([*inner, own]) == [None, None, 20]
+    assert (own.step.usage.input_tokens, own.step.usage.output_tokens) == (15, 5)
+
+
 def test_model_calls_keep_what_the_node_did_not():
     inner, own = _drafts(_agent([_thought(1), _thought(2)], {"total_tokens": 0}))
     assert _spent([*inner, own]) == [10, 10, None]
@@ -277,3 +291,18 @@ def test_a_model_is_the_logs_and_else_the_definitions():
         ("openai", "gpt"),
         ("azure", "gpt-5"),
     ]
+
+
+def test_a_log_that_is_longer_than_what_is_told_says_so_and_keeps_the_rest():
+    """More than 2,000 entries are no steps. They must not go from the output, too."""
+    log = [_call(number) for number in range(1, 2_003)]
+    inner, own = _drafts(_agent(log, outputs={"json": log}))
+    assert len(inner) == 2_000
+    assert own.step.truncated == ("calls",)
+    assert [entry["message_id"] for entry in json.loads(own.content["output"])["json"]] == [_id(2_001), _id(2_002)]
+
+
+def test_a_log_of_which_only_rounds_are_left_over_is_whole():
+    log = [_call(number) for number in range(1, 2_001)]
+    _, own = _drafts(_agent([*log, _entry(2_001, "ROUND 9", 0, 1)]))
+    assert own.step.truncated == ()

@@ -252,6 +252,12 @@ class TestSteps:
         assert found(seen, "dify_retrievals_total") == [({"dataset_id": "d"}, 1)]
         assert found(seen, "dify_retrieval_documents") == [({"dataset_id": "d"}, 0)]
 
+    def test_a_search_in_several_knowledge_bases_names_none(self):
+        """Their ids in a row would be a series for each choice of them, cut in the middle of an id."""
+        seen = of_step(retrieval_step(dataset_id="d,e", documents=1))
+        assert found(seen, "dify_retrievals_total") == [({"dataset_id": "several"}, 1)]
+        assert found(seen, "dify_retrieval_documents") == [({"dataset_id": "several"}, 1)]
+
     def test_a_search_whose_result_dify_did_not_keep(self):
         assert "dify_retrieval_documents" not in names(of_step(retrieval_step(documents=None)))
 
@@ -311,6 +317,10 @@ class TestDurations:
     def test_the_estimated_end_of_what_never_ended_gives_none(self, status):
         assert self.durations(estimated=True, status=status) == []
         assert self.durations(estimated=False, status=status) == [SECOND // 2]
+
+    def test_a_length_that_nothing_can_have_gives_none(self):
+        """One of 292 years would stay in the sum for ever."""
+        assert self.durations(started_at=5, ended_at=2**63 - 1) == []
 
     def test_an_end_before_the_start_gives_none(self):
         assert self.durations(started_at=6, ended_at=5) == []
@@ -544,7 +554,7 @@ class TestWhatWentWrong:
         seen = of_step(http_step(status="failed", error_type="http_5xx", http_status=503))
         assert found(seen, "dify_failures_total") == [({"component": "node", "error_type": "http_5xx"}, 1)]
 
-    @pytest.mark.parametrize(("datasets", "label"), [(("d", "d"), "d"), (("d", "e"), ""), ((), "")])
+    @pytest.mark.parametrize(("datasets", "label"), [(("d", "d"), "d"), (("d", "e"), "several"), ((), "")])
     def test_a_search_is_of_the_knowledge_base_that_all_hits_are_of(self, datasets, label):
         hits = tuple(Hit(dataset_id=each) for each in datasets)
         seen = of_step(retrieval_step(dataset_id="", hits=hits))

@@ -38,6 +38,18 @@ def _steps(*thoughts, end: float | None = None, of=None, tools=TOOLS):
     ]
 
 
+def test_a_cost_that_no_call_may_have_is_no_cost():
+    call = _steps(_called(tool_meta=_meta(query={"time_cost": 1e308})), end=5)[1]
+    assert (call.started_at, call.ended_at) == (ns(5), ns(5))
+
+
+def test_however_many_calls_end_within_what_can_be_written():
+    names = [f"t{number}" for number in range(400)]
+    meta = _meta(**{name: {"time_cost": 366 * 86_400} for name in names})
+    steps = _steps(_called(tool=";".join(names), tool_meta=meta), end=5)
+    assert max(step.ended_at for step in steps) == 2**63 - 1
+
+
 # -- when a step is told
 
 

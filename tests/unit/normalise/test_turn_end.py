@@ -153,6 +153,9 @@ def test_a_moderation_that_the_rows_show(rows, moderated):
         (turn(message=_chatflow(at=0, latency_s=1.0), run=run(0.5, 2)), "final", 1.5),
         (turn(message=_chatflow(latency_s=1.0), run=run()), "final", None),
         (turn(run=run(2, 1)), "final", None),
+        (turn(message=_chat(latency_s=1e300)), "final", None),
+        (turn(run=run(0, 8_000 * 366 * 86_400)), "final", None),  # the year 9999
+        (turn(message=_chatflow(at=0, latency_s=1e300), run=run(0, 2)), "final", 2),
     ],
 )
 def test_a_duration_is_what_dify_measured_or_none(rows, ended, seconds):

@@ -277,10 +277,20 @@ def test_a_node_tried_out_alone_is_one_step_under_its_own_name():
 
 
 def test_times_beyond_every_clock_are_moved_into_what_can_be_written():
-    rows = turn(message=_chat(latency_s=1e300), run=None)
-    assert _end(rows).ended_at == 2**63 - 1
-    assert _end(turn(run=run(0, finished_us=9_000_000_000_000_000_000, status="succeeded"))).ended_at == 2**63 - 1
+    assert _end(turn(run=run(created_us=9_000_000_000_000_000_000, status="succeeded"))).ended_at == 2**63 - 1
     assert (
         _end(turn(run=run(created_us=-9_000_000_000_000_000_000), nodes=[node(1, 0, 1)]), "abandoned").started_at == 0
     )
     assert us(0) > 0
+
+
+def test_a_finish_that_no_run_can_have_is_not_believed():
+    """Where a row was written as finished in the year 9999, turns and steps end with what else the rows show."""
+    late = 9_000_000_000_000_000_000
+    row = node(1, 0, finished_us=late, elapsed_s=0.5, status="succeeded")
+    rows = turn(run=run(0, finished_us=late, status="succeeded"), nodes=[row])
+    end = _end(rows)
+    assert (end.ended_at, end.duration_ns, end.estimated) == (ns(0.5), None, True)
+    step = next(each.body.step for each in _events(rows, "final") if isinstance(each.body, StepEnded))
+    assert (step.ended_at, step.estimated) == (ns(0.5), True)
+    assert _end(turn(message=_chat(latency_s=1e300))).duration_ns is None

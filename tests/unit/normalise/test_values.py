@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.normalise.values import MAX_NS, count, ns, ns_of_us, price_text, usage_of
+from monitor.normalise.values import (
+    MAX_DURATION_NS,
+    MAX_NS,
+    count,
+    finish_us,
+    ns,
+    ns_of_s,
+    ns_of_us,
+    price_text,
+    usage_of,
+)
+
+_YEAR_US = MAX_DURATION_NS // 1_000
 
 
 @pytest.mark.parametrize(
@@ -23,11 +35,24 @@ def test_times_stay_between_1970_and_2262(us, expected):
     ("seconds", "expected"),
     [
         (0.5, 500_000_000), ("0.25", 250_000_000), (2.3, 2_300_000_000), (0, 0), (-1, 0), (None, 0), ("x", 0), ([], 0),
-        (float("nan"), 0), (float("inf"), 0), (1e300, MAX_NS),
+        (float("nan"), 0), (float("inf"), 0), (1e300, 0), (366 * 86_400, MAX_DURATION_NS), (367 * 86_400, 0),
     ],
 )  # fmt: skip
 def test_durations(seconds, expected):
+    """What no run may take, such as 1e300 seconds, is as unknown as NaN: in a sum it would stay for ever."""
     assert ns(seconds) == expected
+
+
+def test_a_moment_in_seconds_is_no_duration():
+    assert (ns_of_s(1_795_500_000), ns_of_s(1e300)) == (1_795_500_000_000_000_000, MAX_NS)
+
+
+@pytest.mark.parametrize(
+    ("finished", "expected"),
+    [(None, None), (5, 5), (-5, -5), (_YEAR_US, _YEAR_US), (_YEAR_US + 1, None), (2**62, None)],
+)
+def test_a_finish_that_no_run_may_have_is_not_known(finished, expected):
+    assert finish_us(0, finished) == expected
 
 
 @pytest.mark.parametrize(

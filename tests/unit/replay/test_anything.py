@@ -74,7 +74,7 @@ def timeline(found: Held, *, content: bool = True) -> Timeline:
     configs = tuple(config for config in known if config is not None)
     seq = configs[0].seq if configs else None
     turn = turn_of(found.records, 1, content=content, config_seq=seq)
-    return Timeline(VERSION, "x", "turn", turn.whose.turn_id, "", 1, content, (turn,), configs, turn.totals)
+    return Timeline(VERSION, "x", "turn", turn.whose.turn_id, "", 1, content, (turn,), configs, turn.totals, ())
 
 
 def passages_in(value: object) -> Iterator[Passage]:

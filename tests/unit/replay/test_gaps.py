@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from monitor.model import Event, FeedbackGiven, SourceGap, TurnStarted
+from monitor.replay.as_json import document
 from monitor.testing import samples
-from tests.unit.replay.world import NOW, agent_turn, gap_event, journal_of, replay, shown, step_event
+from tests.unit.replay.world import NOW, agent_turn, gap_event, journal_of, lines_of, page_of, replay, shown, step_event
 
 TURN = samples.turn_ref(1)
 
@@ -96,3 +99,65 @@ def test_a_stretch_of_time_that_could_not_be_read():
     (turn,) = replay(journal_of(*agent_turn(1), lost), TURN.turn_id).turns
     (gap,) = turn.gaps
     assert (gap.kind, (gap.until - gap.since).total_seconds()) == ("unreadable", 1.0)
+
+
+def hole(since_s: float, until_s: float, *, source: str = "", app_id: str = "") -> Event:
+    """A stretch of Dify's time, in seconds of the samples, of which the rows were gone before they were read."""
+    since, until = (int(samples.BASE_NS + at * samples.SECOND) for at in (since_s, until_s))
+    body = SourceGap("messages", "rows were deleted before they were read", "", app_id, since, until)
+    return Event(f"source:dify:gap:messages {since_s}{source}:0", 40, NOW, NOW, body)
+
+
+def holes(*events: Event, term: str = samples.uuid(1, 4)):
+    """What a conversation of the turns that last from second 4 to 6, 5 to 7 and 6 to 8 says of holes in time."""
+    turns = [event for number in (4, 5, 6) for event in agent_turn(number)]
+    found = replay(journal_of(*turns, *events), term).time_gaps
+    return [(gap.turns_before, gap.since.second, gap.until.second) for gap in found]
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "expected"),
+    [
+        (1, 3, []), (9, 12, []), (1, 4, [(0, 1, 4)]), (8, 12, [(3, 8, 12)]), (5.5, 5.6, [(2, 5, 5)]),
+        (1, 12, [(0, 1, 12)]), (4, 5, [(0, 4, 5)]), (6.5, 7, [(3, 6, 7)]),
+    ],
+)  # fmt: skip
+def test_a_hole_in_time_stands_in_its_place_in_the_conversations_that_it_cuts(since, until, expected):
+    assert holes(hole(since, until)) == expected
+
+
+def test_a_single_turn_shows_the_holes_within_its_own_time():
+    assert holes(hole(7, 7.5), term=samples.uuid(4, 2)) == []
+    assert holes(hole(5, 5.5), term=samples.uuid(4, 2)) == [(1, 5, 5)]
+
+
+def test_a_hole_of_another_app_or_of_another_dify_is_not_shown():
+    assert holes(hole(5, 6, app_id="another")) == []
+    journal = journal_of(*agent_turn(4))
+    journal.append("other", [hole(5, 6)], None)
+    assert replay(journal, samples.uuid(4, 2)).time_gaps == ()
+
+
+def test_several_holes_stand_in_the_order_of_time():
+    assert holes(hole(6.5, 7), hole(4.5, 5)) == [(1, 4, 5), (3, 6, 7)]
+
+
+def test_a_turn_without_an_end_lasts_until_its_last_step():
+    events = agent_turn(4)[:-1]
+    assert replay(journal_of(*events, hole(60, 70)), samples.uuid(4, 2)).time_gaps == ()
+    assert replay(journal_of(*events, hole(4.5, 70)), samples.uuid(4, 2)).time_gaps
+
+
+def test_a_hole_is_told_between_the_turns_and_in_json():
+    events = [event for number in (4, 5, 6) for event in agent_turn(number)]
+    timeline = replay(journal_of(*events, hole(4.5, 5)), samples.uuid(1, 4))
+    page = " ".join(lines_of(page_of(timeline)))
+    said = (
+        "? Between 2025-09-24 08:00:04.500 UTC and 2025-09-24 08:00:05.000 UTC, in Dify's messages: "
+        "rows were deleted before they were read. Turns may be missing here."
+    )
+    assert page.count(said) == 1
+    assert page.index("Turn 1 of 3") < page.index(said) < page.index("Turn 2 of 3")
+    (told,) = json.loads(document(timeline))["time_gaps"]
+    assert (told["since"], told["until"]) == ("2025-09-24T08:00:04.500000Z", "2025-09-24T08:00:05Z")
+    assert (told["what"], told["turns_before"]) == ("messages", 1)

@@ -38,9 +38,9 @@ def page(*events, term=TURN.turn_id, content=True, **asked) -> str:
     return page_of(replay(journal_of(*events), term, content=content), **asked)
 
 
-def flow(*events, **ended):
+def flow(*events, width=80, **ended):
     end = samples.event(samples.turn_ended(FLOW, **ended))
-    return page(samples.event(TurnStarted(turn=FLOW)), *events, end, term=FLOW.run_id)
+    return page(samples.event(TurnStarted(turn=FLOW)), *events, end, term=FLOW.run_id, width=width)
 
 
 AFTERWARDS = """\
@@ -255,3 +255,11 @@ def test_a_stretch_that_could_not_be_read_says_from_when_to_when():
     said = lines_of(page(*agent_turn(1), note(body)))
     assert "message x: gone" in said
     assert "from 2025-09-24 08:00:01.000 UTC to 2025-09-24 08:00:03.000 UTC" in said
+
+
+def test_an_agent_node_of_which_not_all_calls_are_told_says_so():
+    agent = samples.node_step(FLOW, 1, "agent", id="a", name="助手", truncated=("output", "calls"))
+    call = samples.tool_step(FLOW, 2, id="t", parent_id="a")
+    said = lines_of(flow(step_event(FLOW, agent), step_event(FLOW, call), width=120))
+    assert "│ of its log, only 1 call can be shown as steps; look for the others in its output" in said
+    assert "│ cut short by Dify before it was read: output" in said

@@ -258,6 +258,7 @@ CASES = [
     ("indexing_failed", of(IndexingChanged, "status", "failed"), "holds"),
     ("indexing_failed", of(IndexingChanged, "status", "stuck", "paused"), "holds"),
     ("indexing_failed", of(IndexingChanged, "status", "failed", "completed"), "clear"),
+    ("indexing_failed", of(IndexingChanged, "status", "stuck", "deleted"), "clear"),
     ("trigger_rate_limited", of(TriggerLogged, "status", "rate_limited"), "holds"),
     ("trigger_rate_limited", of(TriggerLogged, "status", "rate_limited", "failed"), "holds"),
     ("trigger_rate_limited", of(TriggerLogged, "status", "rate_limited", "succeeded"), "clear"),

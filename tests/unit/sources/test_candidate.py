@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.model import TurnRef
-from monitor.sources.dify_database.candidate import Candidate, each_turn_once, ended, lagging_since, may_be_told
+from monitor.sources.dify_database.candidate import (
+    Candidate,
+    each_turn_once,
+    ended,
+    lagging_since,
+    may_be_told,
+    seen_since,
+    silent_us,
+)
 from monitor.sources.dify_database.remembered import Row, edge, mark_of, recalled, row_at, stored
 from monitor.sources.dify_database.state import Open
 from monitor.sources.dify_database.tables import MessageState, RunState, Signal
@@ -91,6 +99,42 @@ def test_a_final_message_is_ahead_of_its_run_until_that_was_seen_long_enough():
     assert ended(Candidate(**rows, entry=Open(lagging_us=NOW - 11 * S)), NOW, 1_800 * S) == "final"
     stopped = Signal(mark="", last_us=NOW, size=0, stop_evidence=True)
     assert ended(Candidate(**rows, signal=stopped), NOW, 1_800 * S) == "final"
+
+
+_FAR_US = 9_223_371_331_200_000_000
+
+
+@pytest.mark.parametrize("future_us", [NOW + 1, NOW + 4_000_000 * S, _FAR_US])
+def test_a_sign_of_life_from_the_future_counts_from_when_it_was_seen(future_us):
+    each = Candidate(run=run(type="workflow"), signal=Signal(mark="n", last_us=future_us, size=0))
+    assert (seen_since(each, NOW), silent_us(each, NOW)) == (NOW, 0)
+    each.entry = Open(signal=each.fingerprint, seen_us=NOW - 1_800 * S)
+    assert ended(each, NOW, 1_800 * S) == "no"
+    each.entry.seen_us -= 1
+    assert ended(each, NOW, 1_800 * S) == "abandoned"
+    each.signal = Signal(mark="n2", last_us=future_us, size=0)  # another sign
+    assert (seen_since(each, NOW), ended(each, NOW, 1_800 * S)) == (NOW, "no")
+
+
+def test_a_turn_that_begins_in_the_future_is_given_a_day():
+    """Its clock is wrong, or the database's."""
+    each = Candidate(run=run(type="workflow", created_us=_FAR_US))
+    each.entry = Open(signal=each.fingerprint, seen_us=NOW - 86_400 * S)
+    assert ended(each, NOW, 1_800 * S) == "no"
+    each.entry.seen_us -= 1
+    assert ended(each, NOW, 1_800 * S) == "abandoned"
+
+
+def test_a_sign_of_life_that_is_over_needs_no_such_moment():
+    each = Candidate(run=run(created_us=NOW - 7), entry=Open(seen_us=NOW - 9))
+    assert (seen_since(each, NOW), silent_us(each, NOW)) == (0, 7)
+
+
+def test_a_stopped_run_with_a_node_of_the_future_is_over_once_that_was_seen_long_enough():
+    each = Candidate(run=run(type="workflow"), signal=Signal(mark="n", last_us=_FAR_US, size=0, stop_evidence=True))
+    assert ended(each, NOW, 1_800 * S) == "no"
+    each.entry = Open(signal=each.fingerprint, lagging_us=NOW - 11 * S, seen_us=NOW - 11 * S)
+    assert ended(each, NOW, 1_800 * S) == "final"
 
 
 def test_one_turn_is_one_candidate():

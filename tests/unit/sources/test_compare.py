@@ -319,6 +319,38 @@ def test_what_is_left_out_is_counted_and_not_taken_for_lost(dify):
     assert (deletions(watcher), watcher.coverage.deleted) == ([], 0)
 
 
+@pytest.mark.parametrize("wider", [None, Choice(), Choice(exclude=Exclude(apps=("workflow",)))])
+def test_what_is_no_longer_left_out_is_read_after_all(dify, wider):
+    """However old it is, once, and without being counted as lost and repaired."""
+    watcher = Watcher(dify, choice=Choice(exclude=Exclude(modes=("chat", "advanced-chat", "workflow"))))
+    dify.message(1, created=-3 * DAY, **DONE)
+    dify.message(2, "advanced-chat", created=-500, workflow_run_id=dify.run(2, created=-500, **OVER), **DONE)
+    dify.run(3, "workflow", created=-9 * DAY, **OVER)
+    assert told(watcher.read(5)) == []
+    assert walk(watcher, 12) == []
+    assert watcher.coverage.left_out == 4
+    watcher.choice = wider
+    wanted = {"a1", "b2"} if wider is not None and not wider.everything else {"a1", "b2", "b3"}
+    expected = {f"started {name}" for name in wanted} | {f"ended {name} succeeded" for name in wanted}
+    assert set(walk(watcher, 12)) == expected
+    assert once(watcher)
+    assert walk(watcher, 12) == []
+    watcher.read(61)
+    assert watcher.coverage.left_out == 4 - len(wanted) - 1
+    assert (watcher.coverage.repaired, watcher.coverage.missing) == (0, 0)
+
+
+def test_what_another_choice_leaves_out_too_is_not_asked_for_again_and_again(dify):
+    watcher = Watcher(dify, limit=2, choice=Choice(exclude=Exclude(apps=("chat",))))
+    for number in range(9):
+        dify.message(number, created=-1_000 - number, **DONE)
+    watcher.read(5)
+    watcher.choice = Choice(exclude=Exclude(modes=("chat",)))
+    assert walk(watcher, 12) == []
+    written = [bool(watcher.page().remember.keys() - {"coverage"}) for _ in range(3)]
+    assert (watcher.state.left_out, any(written)) == (9, False)
+
+
 def test_an_app_that_nobody_has_heard_of_yet_is_waited_for(dify):
     """Apps are read once a minute; a turn of one that was made since must not be left out, nor told, for that."""
     watcher = Watcher(dify, choice=Choice(exclude=Exclude(apps=("secret",))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import md5
 
 import pytest
@@ -28,11 +29,11 @@ def dify() -> Dify:
         "accounts": {"k": {"id": "k", "name": "Ada"}},
         "conversations": {},
         "app_model_configs": {
-            "new": {"id": "new", "model": MODEL, "agent_mode": AGENT},
+            "new": {"id": "new", "model": MODEL, "agent_mode": AGENT, "created_at": "2026-11-01 00:00:00"},
             "old": {"id": "old", "model": "{}", "pre_prompt": "be kind"},
         },
         "workflows": {
-            "w": {"id": "w", "version": "1", "graph": GRAPH, "features": "{}"},
+            "w": {"id": "w", "version": "1", "graph": GRAPH, "features": "{}", "created_at": "2026-11-01 00:00:00"},
             "draft": {"id": "draft", "version": "draft", "graph": "{}", "features": "{}"},
         },
         "dataset_retriever_resources": {},
@@ -77,6 +78,47 @@ def test_else_that_of_its_app(dify, conversation):
     rows = _turn(dify, dify.message(1, app="agent-chat", conversation_id="c"))
     assert rows.config_hash == config_hash({"model": MODEL, "agent_mode": AGENT})
     assert rows.agent_tools["search"].provider_id == "p"
+
+
+@pytest.mark.parametrize("created_at", ["2030-01-01 00:00:00", None])
+@pytest.mark.parametrize(
+    ("app", "table", "row"), [("chat", "app_model_configs", "new"), ("advanced-chat", "workflows", "w")]
+)
+def test_what_came_into_force_after_the_turn_began_says_nothing_of_it(dify, app, table, row, created_at):
+    """Old turns that name no configuration, read today."""
+    dify.rows[table][row]["created_at"] = created_at
+    assert _turn(dify, dify.message(1, app=app)).config_hash == ""
+
+
+TRIED = {"model": {"name": "gpt-4o", "provider": "openai"}, "agent_mode": {"tools": [{"tool_name": "tried"}]},
+         "pre_prompt": "", "suggested_questions": [], "annotation_reply": {"enabled": False}}  # fmt: skip
+
+
+@pytest.mark.parametrize("table", ["messages", "conversations"])
+def test_a_debug_run_has_the_hash_and_the_tools_of_what_it_tried_out(dify, table):
+    """Dify keeps the configuration that the editor sent as JSON in `override_model_configs`, whose keys are columns.
+
+    Saved as it is, it has the same hash: Dify writes NULL for what is empty.
+    """
+    dify.rows["conversations"]["c"] = {"id": "c", "app_model_config_id": "old"}
+    message = dify.message(1, app="agent-chat", conversation_id="c")
+    dify.rows[table]["c" if table == "conversations" else message]["override_model_configs"] = json.dumps(TRIED)
+    rows = _turn(dify, message)
+    saved = {"model": MODEL, "agent_mode": json.dumps(TRIED["agent_mode"]), "pre_prompt": None}
+    assert rows.config_hash == config_hash(saved)
+    assert list(rows.agent_tools) == ["tried"]
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "{}", "no JSON", '{"file_upload": {"enabled": false}}'])
+def test_an_override_that_is_no_configuration_is_none(dify, text):
+    """A chatflow's conversation has its features there, whoever began it."""
+    dify.rows["conversations"] |= {
+        "c": {"id": "c", "app_model_config_id": "old", "override_model_configs": text},
+        "f": {"id": "f", "app_model_config_id": None, "override_model_configs": text},
+    }
+    chat, flow = dify.message(1, conversation_id="c"), dify.message(2, app="advanced-chat", conversation_id="f")
+    assert _turn(dify, chat).config_hash == config_hash({"model": "{}", "pre_prompt": "be kind"})
+    assert _turn(dify, flow).config_hash == config_hash({"graph": GRAPH, "features": "{}"})
 
 
 def test_a_configuration_that_is_gone_has_no_hash(dify):

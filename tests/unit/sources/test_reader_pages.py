@@ -74,6 +74,21 @@ def test_a_row_of_the_year_2100_hides_nothing(dify, watcher):
     assert watcher.read(5) == []
 
 
+@pytest.mark.parametrize("created", ["2100-01-01 00:00:00", "infinity"])
+def test_a_node_of_the_future_keeps_no_turn_open(dify, watcher, created):
+    """Nor does it hold the purge-safe mark for ever."""
+    run = dify.run(1, "workflow", created=0)
+    dify.node(1, run, status="succeeded", created_at=created, finished_at=created)
+    watcher.read(5)
+    assert "ended b1 abandoned" not in told(watcher.read(1_799))
+    assert told(watcher.read(2)) == ["ended b1 abandoned"]
+    watcher.read(61)
+    assert watcher.coverage.purge_safe_at // 1_000 > DAY_US + 1_700 * S
+    for _ in range(200):
+        watcher.read(3_600)
+    assert watcher.state.watched == {}
+
+
 def test_a_clock_that_runs_ahead_does_not_hold_the_mark_back_for_ever(dify, watcher):
     """Runs have the time of Dify's own process: five minutes ahead of the database's, say."""
     for number in range(30):

@@ -22,6 +22,10 @@ class Round(msgspec.Struct, frozen=True, omit_defaults=True):
     """A pass came to its end once: from now on a reading costs one slice, and the rest can wait."""
     since_us: int = 0
     """Registers with ids in the order of time: up to which moment everything was seen."""
+    began_us: int = 0
+    """Registers that hold back: when the present pass began."""
+    until_us: int = 0
+    """Registers that hold back: what happened before this moment is told now; 0: the pass is still under way."""
     within: str = ""
     """A second place: the last of the open rows that was looked at, or the last turn told of a conversation that alone
     fills a page."""

@@ -88,7 +88,7 @@ class Reading:
         """Whether a pass is under way, or may begin."""
         self._looked_at = register
         standing = self.round(register)
-        return bool(standing.after) or standing.next_us <= self.now_us
+        return bool(standing.after or standing.until_us) or standing.next_us <= self.now_us
 
     def go_on(self, register: str, after: str, **changes: Any) -> None:
         """The pass goes on behind `after` at the next reading; at once where history is still being told."""
@@ -99,7 +99,12 @@ class Reading:
     def pass_over(self, register: str, *, wait_us: int = PASS_EVERY_US, **changes: Any) -> None:
         """The pass came to the table's end."""
         self._rounds[register] = msgspec.structs.replace(
-            self.round(register), after="", next_us=self.now_us + wait_us, history_told=True, **changes
+            self.round(register),
+            after="",
+            until_us=0,
+            next_us=self.now_us + wait_us,
+            history_told=True,
+            **changes,
         )
 
     def give_up(self, exc: Exception) -> None:

@@ -9,8 +9,12 @@ from monitor.model import TurnRef
 from monitor.normalise.rows import MessageRow, RunRow, TurnRows
 from monitor.normalise.turns import ref_of
 from monitor.sources.dify_database.registers.reading import Reading
+from monitor.sources.dify_database.setup import setup_of
 
 __all__ = ["session_ids", "turn_ids", "turn_refs"]
+
+_GONE = "00000000-0000-0000-0000-000000000000"
+"""No configuration: a conversation that is gone may have had another than its app."""
 
 
 def turn_refs(reading: Reading, message_ids: Iterable[str | None]) -> dict[str, TurnRef]:
@@ -39,15 +43,16 @@ def session_ids(reading: Reading, end_user_ids: Iterable[str | None]) -> dict[st
 
 def _messages(reading: Reading, message_ids: Iterable[str | None]) -> list[MessageRow]:
     rows = reading.rows("note_messages", message_ids)
-    configs = {row[0]: row[1] for row in reading.rows("note_conversations", (row[2] for row in rows))}
+    conversations = {row[0]: row for row in reading.rows("note_conversations", (row[2] for row in rows))}
     sessions = session_ids(reading, (row[10] for row in rows))
-    return [_message(reading, row, configs, sessions) for row in rows]
+    return [_message(reading, row, conversations, sessions) for row in rows]
 
 
 def _message(
-    reading: Reading, row: tuple[Any, ...], configs: dict[str, str | None], sessions: dict[str, str]
+    reading: Reading, row: tuple[Any, ...], conversations: dict[str, tuple[Any, ...]], sessions: dict[str, str]
 ) -> MessageRow:
     app = reading.apps.get(row[1])
+    _, config_id, tried = conversations.get(row[2] or "", (None, _GONE, None))
     return MessageRow(
         id=row[0],
         app_id=row[1],
@@ -75,8 +80,9 @@ def _message(
         end_user_id=row[10],
         account_id=row[11],
         session_id=sessions.get(row[10] or ""),
-        model_config_id=configs.get(row[2] or ""),
+        model_config_id=config_id,
         tenant_name=app.tenant_name if app else None,
+        override=row[12] if row[12] is not None else tried,
     )
 
 
@@ -112,18 +118,9 @@ def _run(reading: Reading, row: tuple[Any, ...], sessions: dict[str, str]) -> Ru
 
 
 def _config_hashes(reading: Reading, messages: list[MessageRow], runs: dict[str, RunRow]) -> dict[str, str]:
-    """By message: of the workflow that it ran, else of its conversation's configuration, else of its app's."""
-    workflow_of, config_of = {}, {}
-    for message in messages:
-        run, app = runs.get(message.run_id or ""), reading.apps.get(message.app_id)
-        config = message.model_config_id or (app.config_id if app else "")
-        if run is not None:
-            workflow_of[message.id] = run.workflow_id
-        elif config:
-            config_of[message.id] = config
-        elif app is not None and app.workflow_id:
-            workflow_of[message.id] = app.workflow_id
-    definitions = reading.tables.definitions(set(workflow_of.values())) if workflow_of else {}
-    configs = reading.tables.configs(set(config_of.values())) if config_of else {}
-    found = {name: definitions[each].hash for name, each in workflow_of.items() if each in definitions}
-    return found | {name: configs[each].hash for name, each in config_of.items() if each in configs}
+    """By message, as the turn itself has it, or empty: never of what came into force since."""
+    alone = [message for message in messages if message.run_id not in runs]
+    setup = setup_of(reading.tables, alone, runs.values()) if messages else None
+    return {
+        message.id: setup.hash_of(message, runs.get(message.run_id or "")) for message in messages if setup is not None
+    }

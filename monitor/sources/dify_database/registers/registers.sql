@@ -10,13 +10,25 @@
 -- needs: message_feedbacks.rating, message_feedbacks.content, message_feedbacks.from_source
 -- needs: message_feedbacks.from_end_user_id, message_feedbacks.from_account_id
 -- needs: message_feedbacks.created_at, message_feedbacks.updated_at
-SELECT s.id::text, s.mark, s.size
+SELECT s.id::text, s.mark, s.size, us(s.created_at), us(s.updated_at)
 FROM (SELECT 1) AS here
-LEFT JOIN (SELECT f.id,
+LEFT JOIN (SELECT f.id, f.created_at, f.updated_at,
                   md5(concat_ws(chr(31), f.rating, f.from_source, f.from_end_user_id, f.from_account_id, f.content)) AS mark,
                   coalesce(octet_length(f.content), 0) AS size
            FROM message_feedbacks f WHERE f.id > %(after)s::uuid ORDER BY f.id LIMIT %(limit)s) AS s ON true
 ORDER BY s.id
+
+-- name: feedback_states
+-- The same of ratings that were found and not told yet.
+-- needs: message_feedbacks.id, message_feedbacks.app_id, message_feedbacks.conversation_id, message_feedbacks.message_id
+-- needs: message_feedbacks.rating, message_feedbacks.content, message_feedbacks.from_source
+-- needs: message_feedbacks.from_end_user_id, message_feedbacks.from_account_id
+-- needs: message_feedbacks.created_at, message_feedbacks.updated_at
+SELECT k.id::text,
+       CASE WHEN f.id IS NOT NULL
+            THEN md5(concat_ws(chr(31), f.rating, f.from_source, f.from_end_user_id, f.from_account_id, f.content)) END,
+       coalesce(octet_length(f.content), 0)
+FROM unnest(%(ids)s::uuid[]) AS k(id) LEFT JOIN message_feedbacks f ON f.id = k.id
 
 -- name: feedbacks
 -- New or changed ratings whole.
@@ -32,7 +44,8 @@ SELECT m.id::text, m.app_id::text, m.conversation_id::text, m.workflow_run_id::t
        m.provider_response_latency, opt(messages.model_provider, m.model_provider, NULL),
        opt(messages.model_id, m.model_id, NULL), opt(messages.invoke_from, m.invoke_from, NULL),
        opt(messages.from_end_user_id, m.from_end_user_id::text, NULL),
-       opt(messages.from_account_id, m.from_account_id::text, NULL)
+       opt(messages.from_account_id, m.from_account_id::text, NULL),
+       opt(messages.override_model_configs, m.override_model_configs, NULL)
 FROM messages m WHERE m.id = ANY(%(ids)s::uuid[])
 
 -- name: note_runs
@@ -45,7 +58,8 @@ FROM workflow_runs r WHERE r.id = ANY(%(ids)s::uuid[])
 -- name: note_conversations
 -- Which configuration those messages' conversations began with.
 -- needs: conversations.app_model_config_id
-SELECT c.id::text, c.app_model_config_id::text FROM conversations c WHERE c.id = ANY(%(ids)s::uuid[])
+SELECT c.id::text, c.app_model_config_id::text, opt(conversations.override_model_configs, c.override_model_configs, NULL)
+FROM conversations c WHERE c.id = ANY(%(ids)s::uuid[])
 
 -- name: note_users
 -- The callers' own names for end users.
@@ -182,6 +196,11 @@ SELECT d.id::text, d.tenant_id::text, d.dataset_id::text, d.name, d.error FROM d
 -- What their knowledge bases are called.
 -- needs: datasets.id, datasets.name
 SELECT d.id::text, d.name FROM datasets d WHERE d.id = ANY(%(ids)s::uuid[])
+
+-- name: dataset_states
+-- Whether they are still there.
+-- needs: datasets.id
+SELECT k.id::text, d.id IS NOT NULL FROM unnest(%(ids)s::uuid[]) AS k(id) LEFT JOIN datasets d ON d.id = k.id
 
 -- name: tenant_names
 -- What their workspaces are called.

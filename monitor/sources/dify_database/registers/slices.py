@@ -9,7 +9,9 @@ import msgspec
 
 from monitor.sources.dify_database.registers.reading import Reading, prefix_of
 
-__all__ = ["FIRST_ID", "MAX_BYTES", "SLICE_ROWS", "Slice", "fitting", "kept_between", "next_slice", "slice_due"]
+__all__ = [
+    "FIRST_ID", "MAX_BYTES", "SLICE_ROWS", "Line", "Slice", "fitting", "kept_between", "next_slice", "slice_due",
+]  # fmt: skip
 
 SLICE_ROWS = 500
 MAX_BYTES = 4 << 20

@@ -7,7 +7,8 @@ from typing import TypeVar
 import msgspec
 
 __all__ = [
-    "AnnotationTold", "ConfigTold", "DocumentTold", "FeedbackTold", "HiddenTold", "StatusTold", "pack", "unpack",
+    "AnnotationTold", "ConfigTold", "DocumentTold", "FeedbackTold", "Held", "HiddenTold", "StatusTold", "pack",
+    "unpack",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -24,6 +25,13 @@ class FeedbackTold(msgspec.Struct, frozen=True, array_like=True):
     message_id: str = ""
     rating: str = ""
     given_by: str = ""
+
+
+class Held(msgspec.Struct, frozen=True, array_like=True):
+    """A row that has something to tell, once its turn in the order of time comes."""
+
+    size: int
+    """About how many bytes its texts hold."""
 
 
 class AnnotationTold(msgspec.Struct, frozen=True, array_like=True):
@@ -50,6 +58,11 @@ class DocumentTold(msgspec.Struct, frozen=True, array_like=True):
     status: str
     since_us: int
     number: int
+    dataset_id: str = ""
+    tenant_id: str = ""
+    dataset_name: str = ""
+    tenant_name: str = ""
+    """Whose it was: once it is deleted nothing else says so."""
 
 
 class StatusTold(msgspec.Struct, frozen=True, array_like=True):

@@ -119,11 +119,17 @@ class Small:
 
     def definitions(self, ids: Collection[str]) -> dict[str, Definition]:
         rows = self._with_ids("workflows", ids)
-        return {row["id"]: Definition(hash=config_hash({"graph": row["graph"], "features": "{}"})) for row in rows}
+        return {
+            row["id"]: Definition(
+                hash=config_hash({"graph": row["graph"], "features": "{}"}), created_us=row["created"]
+            )
+            for row in rows
+        }
 
     def configs(self, ids: Collection[str]) -> dict[str, AppConfig]:
         return {
-            row["id"]: AppConfig(hash=config_hash(row["columns"])) for row in self._with_ids("app_model_configs", ids)
+            row["id"]: AppConfig(hash=config_hash(row["columns"]), created_us=row["created"])
+            for row in self._with_ids("app_model_configs", ids)
         }
 
     def ask(self, name: str, **values: Any) -> list[tuple[Any, ...]]:
@@ -186,6 +192,10 @@ _Columns = Callable[[Small, Row], tuple[Any, ...]]
 _STATEMENTS: dict[str, tuple[str, _Columns]] = {
     "feedback_slice": (
         "message_feedbacks",
+        lambda _, r: (r["id"], _mark(r["rating"], r["source"], r["end_user"], r["account"], r["content"]), _size(r, "content"), r["created"], r["updated"]),
+    ),
+    "feedback_states": (
+        "message_feedbacks",
         lambda _, r: (r["id"], _mark(r["rating"], r["source"], r["end_user"], r["account"], r["content"]), _size(r, "content")),
     ),
     "feedbacks": (
@@ -194,13 +204,13 @@ _STATEMENTS: dict[str, tuple[str, _Columns]] = {
     ),
     "note_messages": (
         "messages",
-        lambda _, r: (r["id"], r["app"], r["conversation"], r["run"], r["created"], "normal", 1.0, "openai", "gpt", "service-api", r["end_user"], None),
+        lambda _, r: (r["id"], r["app"], r["conversation"], r["run"], r["created"], "normal", 1.0, "openai", "gpt", "service-api", r["end_user"], None, r.get("tried")),
     ),
     "note_runs": (
         "workflow_runs",
         lambda _, r: (r["id"], "t", r["app"], r["workflow"], "v1", "chat", "app-run", "succeeded", r["created"], r["created"], "u"),
     ),
-    "note_conversations": ("conversations", lambda _, r: (r["id"], r.get("config"))),
+    "note_conversations": ("conversations", lambda _, r: (r["id"], r.get("config"), r.get("tried"))),
     "note_users": ("end_users", lambda _, r: (r["id"], r["session"])),
     "annotation_slice": (
         "message_annotations",
@@ -234,6 +244,7 @@ _STATEMENTS: dict[str, tuple[str, _Columns]] = {
     ),
     "documents": ("documents", lambda _, r: (r["id"], "t", r["dataset"], r["name"], r.get("error"))),
     "dataset_names": ("datasets", lambda _, r: (r["id"], r["name"])),
+    "dataset_states": ("datasets", lambda _, r: (r["id"], True)),
     "tenant_names": ("tenants", lambda _, r: (r["id"], r["name"])),
     "trigger_slice": ("workflow_trigger_logs", lambda _, r: (r["id"], r["status"], r["created"], r.get("size", 10))),
     "trigger_states": ("workflow_trigger_logs", lambda _, r: (r["id"], r["status"], r["created"], r.get("size", 10))),
@@ -258,6 +269,7 @@ class Reader:
         self.dify, self.memory = dify, StoredMemory()
         self.rounds: dict[str, Round] = {}
         self.told: list[Event] = []
+        self.pages: list[list[Event]] = []
         self._pseudonym = make_pseudonym
 
     def page(self, *, lose: bool = False) -> RegisterPage:
@@ -268,6 +280,7 @@ class Reader:
             self.memory.commit(page)
             self.rounds = page.rounds
             self.told += page.events
+            self.pages.append(list(page.events))
         return page
 
     def read(self, after: float = 31.0) -> list[Event]:

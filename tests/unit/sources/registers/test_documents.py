@@ -97,11 +97,38 @@ def test_names_that_may_not_be_read_are_left_out() -> None:
     assert (event.body.dataset_name, event.body.tenant_name, event.body.dataset_id) == ("", "", "d")
 
 
-def test_a_deleted_document_is_forgotten() -> None:
+def test_a_document_that_was_deleted_is_told_so_once_and_forgotten() -> None:
+    """Else what its failure raised would stand for ever; one that came through before has nothing to end."""
+    dify = Small()
+    row = document(dify, status="error", stopped=dify.at())
+    other = document(dify, 2, status="error", stopped=dify.at())
+    reader = Reader(dify)
+    reader.read()
+    document(dify, 2, status="completed", completed=dify.at())
+    reader.read()
+    dify.delete("documents", row)
+    dify.delete("documents", other)
+    (event,) = reader.read()
+    body = event.body
+    assert isinstance(body, IndexingChanged)
+    assert event.key == f"dataset:d:document:{row}:1"
+    assert (body.status, body.stage, body.dataset_name, body.tenant_id) == ("deleted", "", "Policies", "t")
+    assert event.occurred_at == dify.now_us() * 1000
+    assert reader.settle() == []
+    assert reader.memory.held == {}
+
+
+def test_a_document_whose_knowledge_base_was_deleted_is_deleted_too() -> None:
+    """Dify deletes the documents later, in the background; that they may not be read is no deletion."""
     dify = Small()
     row = document(dify, status="error", stopped=dify.at())
     reader = Reader(dify)
     reader.read()
+    kept = dify.rows.pop("datasets")
+    assert reader.settle() == []
+    dify.rows["datasets"] = kept
+    dify.delete("datasets", "d")
+    assert said(reader.settle()) == [("1", "deleted", "")]
     dify.delete("documents", row)
     assert reader.settle() == []
     assert reader.memory.held == {}

@@ -50,6 +50,28 @@ def test_a_chatflows_rating_belongs_to_its_run() -> None:
     assert body.turn.config_hash == dify.definitions(["w"])["w"].hash
 
 
+def test_a_rating_s_turn_has_its_turn_s_configuration_or_none() -> None:
+    """Never what came into force since: rated long after, under another prompt, or its conversation deleted."""
+    dify = Small()
+    for name in ("old", "new"):
+        dify.put("app_model_configs", name, app="chat", columns={"pre_prompt": name})
+        dify.now += 10
+    hashes = {name: config.hash for name, config in dify.configs(["old", "new"]).items()}
+    dify.rows["apps"]["chat"]["config_id"] = "new"
+    dify.put("conversations", "pinned", deleted=False, config="old")
+    dify.put("conversations", "c", deleted=False, config=None)
+    pinned, before = dify.message(1, conversation="pinned"), dify.message(2)
+    after, gone, tried = dify.message(3), dify.message(4, conversation="gone"), dify.message(5)
+    dify.put("messages", before, created=dify.at(5))
+    dify.put("messages", tried, tried='{"pre_prompt": "old", "model": {}}')
+    messages = [pinned, before, after, gone, tried]
+    for number, message in enumerate(messages):
+        dify.feedback(number, message)
+    given = [event.body for event in Reader(dify).read() if isinstance(event.body, FeedbackGiven)]
+    found = {body.turn.message_id: body.turn.config_hash for body in given}
+    assert [found[each] for each in messages] == [hashes["old"], "", hashes["new"], "", hashes["old"]]
+
+
 def test_a_rating_changed_without_a_new_time_is_told_as_a_change() -> None:
     """Up to Dify 1.9 a changed rating leaves `updated_at` as it was: contents are compared, and the time is ours."""
     dify = Small()
@@ -257,10 +279,9 @@ def test_history_is_told_in_bounded_pages_and_then_a_reading_costs_the_same() ->
         for number in range(count):
             dify.feedback(number, message)
         reader = Reader(dify)
-        first = reader.page()
-        assert len(first.events) == 500
-        assert first.more
+        dify.now += 10
         reader.read(0)
+        assert [len(page) for page in reader.pages if page] == [500] * (count // 500) + [count % 500]
         assert len(reader.told) == len(set(names(reader.told))) == count
         dify.now += 31
         before = dify.returned
@@ -271,6 +292,71 @@ def test_history_is_told_in_bounded_pages_and_then_a_reading_costs_the_same() ->
         reader.page()
         assert dify.asked["feedbacks"] == 0
     assert costs[0] == costs[1]
+
+
+def test_ratings_of_a_large_table_are_told_in_the_order_they_were_given() -> None:
+    """Ids are random, and a pass goes by id: the order of the ids must not be that of the facts."""
+    dify = Small()
+    message = dify.message(1)
+    order = [(number * 7) % 1_201 for number in range(1_201)]
+    for number in order:
+        dify.now += 1
+        dify.feedback(number, message)
+    reader = Reader(dify)
+    reader.read()
+    for step in range(60):  # ratings go on while the passes do, before and behind the place of the walk
+        dify.now += 5
+        dify.feedback(2_000 + (step * 31) % 60, message)
+        dify.feedback(-1 - (step * 17) % 60, message)
+        reader.page()
+    reader.settle()
+    times = [event.occurred_at for event in reader.told]
+    assert times == sorted(times)
+    assert len(reader.told) == len(set(names(reader.told))) == 1_201 + 120
+
+
+def test_what_is_held_back_is_told_as_it_stands_by_then() -> None:
+    """Between its finding and its turn a rating is changed, or taken back; a page is lost on the way."""
+    dify = Small()
+    message = dify.message(1)
+    for number in range(700):
+        dify.feedback(number, message, "like")
+    reader = Reader(dify)
+    dify.now += 10
+    reader.page()
+    dify.put("message_feedbacks", row_id("f", 3), rating="dislike")
+    dify.delete("message_feedbacks", row_id("f", 4))
+    reader.page()
+    reader.page(lose=True)
+    reader.settle()
+    ratings = {
+        event.body.feedback_id: event.body.rating for event in reader.told if isinstance(event.body, FeedbackGiven)
+    }
+    assert len(reader.told) == len(ratings) == 699
+    assert ratings[row_id("f", 3)] == "dislike"
+    assert not [key for key in reader.memory.held if key.startswith("n/feedback.held/")]
+
+
+def test_held_ratings_that_can_no_longer_be_read_are_neither_told_nor_withdrawn() -> None:
+    dify = Small()
+    message = dify.message(1)
+    for number in range(700):
+        dify.feedback(number, message)
+    reader = Reader(dify)
+    reader.settle()
+    for number in range(600):
+        dify.delete("message_feedbacks", row_id("f", number))
+        dify.feedback(number + 1_000, message)
+    dify.now += 31
+    reader.page()
+    reader.page()
+    kept = dify.rows.pop("message_feedbacks")
+    before = len(reader.told)
+    reader.settle()
+    assert len(reader.told) == before
+    dify.rows["message_feedbacks"] = kept
+    reader.settle()
+    assert len(reader.told) - before == 1_200
 
 
 def test_a_pass_begins_every_thirty_seconds_at_most() -> None:
@@ -294,10 +380,8 @@ def test_long_comments_are_told_in_several_pages() -> None:
     for number in range(6):
         dify.feedback(number, message, content="x" * (1 << 20))
     reader = Reader(dify)
-    page = reader.page()
-    assert page.more
-    assert 1 <= len(page.events) < 6
     reader.read(0)
+    assert all(len(page) < 6 for page in reader.pages)
     assert len(reader.told) == len(set(names(reader.told))) == 6
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,6 +76,7 @@ def test_a_trigger_is_told_when_it_is_over() -> None:
     assert event.key == f"run:trigger:{row}:0"
     assert (event.body.turn_id, event.body.error_type, event.body.retries) == ("run", "rate_limit", 2)
     assert event.content == {"input": f'{{"token":"{MASK}"}}', "error": "status code: 429"}
+    assert reader.read(31 * 86_400) == []
     assert reader.settle() == []
     assert reader.memory.held == {}
 
@@ -100,6 +102,24 @@ def test_one_that_hangs_for_a_month_is_let_go() -> None:
     assert said(reader.read(31 * 86_400)) == [("0", "running")]
     assert reader.memory.held == {}
     assert reader.settle() == []
+
+
+@pytest.mark.parametrize("end", ["succeeded", "failed", "rate_limited"])
+@pytest.mark.parametrize("ago", [0, 86_400])
+def test_a_failed_trigger_that_is_tried_again_is_told_again_when_that_ends(end: str, ago: int) -> None:
+    """Dify rewrites the same row: retrying, then how it ended. That it is tried again is no fact."""
+    dify = Small()
+    row = trigger(dify, 1, "failed", ago=ago, error="no quota")
+    reader = Reader(dify)
+    assert said(reader.read()) == [("0", "failed")]
+    assert reader.read(4 * 86_400) == []
+    dify.put("workflow_trigger_logs", row, status="retrying", retries=1, error=None)
+    assert reader.settle() == []
+    dify.put("workflow_trigger_logs", row, status=end, finished=dify.at())
+    assert said(reader.settle()) == [("1", end)]
+    assert reader.read(31 * 86_400) == []
+    assert reader.settle() == []
+    assert reader.memory.held == {}
 
 
 def test_a_row_that_appears_behind_the_mark_is_found() -> None:
