@@ -226,7 +226,7 @@ def test_a_poll_costs_the_same_in_a_database_ten_times_as_large(filled: Callable
     assert sum(polls[_LARGE].values()) <= sum(polls[_SMALL].values()) * _MAY_GROW + 50
     for name in questions[_LARGE].keys() - (_WHOLE if version != "1.12" else set()):
         small, large = questions[_SMALL][name], questions[_LARGE][name]
-        assert large <= small * _MAY_CHANGE + 100, (name, small, large)
+        assert large <= small * _MAY_CHANGE + 300, (name, small, large)  # of tens of thousands in the large one
 
 
 def _cost(found: list[Explained]) -> Counter[str]:
