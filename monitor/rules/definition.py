@@ -296,17 +296,17 @@ def _said(error: ErrorDetails, config: type[Definition]) -> tuple[str, str]:
 
 def _mappings(node: yaml.Node | None) -> Iterator[yaml.MappingNode]:
     """All mappings of a document."""
-    todo, seen = [node], set[int]()
-    while todo:
-        one = todo.pop()
+    waiting, seen = [node], set[int]()
+    while waiting:
+        one = waiting.pop()
         if one is None or id(one) in seen:
             continue
         seen.add(id(one))
         if isinstance(one, yaml.MappingNode):
             yield one
-            todo.extend(value for _, value in one.value)
+            waiting.extend(value for _, value in one.value)
         elif isinstance(one, yaml.SequenceNode):
-            todo.extend(one.value)
+            waiting.extend(one.value)
 
 
 def _line(root: yaml.Node | None, path: tuple[int | str, ...]) -> int:

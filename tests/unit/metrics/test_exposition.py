@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,8 +32,6 @@ from monitor.testing.samples import (
     turn_started,
     usage,
 )
-from tests.backends.process import Unavailable
-from tests.backends.prometheus import promtool as run_promtool
 from tests.unit.noted import NOTES
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "metrics"
@@ -80,17 +77,6 @@ def shown(series: MetricsProjection, accept: str = "") -> str:
 def everything(accept: str) -> str:
     series = series_of(*every_kind_of_fact())
     return Exposition(SelfMetrics(version="1.2.3").registry, series.snapshot).render(accept).body.decode()
-
-
-@pytest.fixture(name="promtool")
-def promtool_or_skip():
-    try:
-        run_promtool("--version")
-    except Unavailable as exc:
-        if os.environ.get("MONITOR_TEST_REQUIRE_BACKENDS") == "1":
-            pytest.fail(f"a required backend is missing: {exc}")
-        pytest.skip(str(exc))
-    return run_promtool
 
 
 class FamiliesOf:
