@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from monitor.model import TurnEnded
 from monitor.normalise.rows import MessageRow, NodeRow, RunRow, ThoughtRow, TurnRows
+from monitor.normalise.turns import ref_of, turn_events
 
 DAY_US = 1_795_500_000_000_000
 S = 1_000_000
@@ -72,3 +74,28 @@ def node(number: int, at: float, end: float | None = None, **columns: Any) -> No
 def turn(**rows: Any) -> TurnRows:
     """One turn's rows."""
     return TurnRows(**rows)
+
+
+def told_ref(rows):
+    return ref_of(rows, lambda user: f"pseudonym of {user}")
+
+
+def told_events(rows, ended="final"):
+    return turn_events(told_ref(rows), rows, ended)
+
+
+def told_end(rows, ended="final") -> TurnEnded:
+    (event,) = [event for event in told_events(rows, ended) if isinstance(event.body, TurnEnded)]
+    return event.body
+
+
+def told_content(rows, kind=TurnEnded, ended="final"):
+    return next(event.content for event in told_events(rows, ended) if isinstance(event.body, kind))
+
+
+def chatflow(**columns):
+    return message(mode="advanced-chat", run_id=RUN, model_provider=None, model_id=None, **columns)
+
+
+def chat(**columns):
+    return message(mode="chat", **columns)

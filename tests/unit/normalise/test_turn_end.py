@@ -9,35 +9,21 @@ import json
 
 import pytest
 
-from monitor.model import StepEnded, TurnEnded
-from monitor.normalise.turns import ref_of, run_was_stopped, turn_events
-from tests.unit.normalise.dify import RUN, message, node, ns, run, thought, turn
-
-
-def _ref(rows):
-    return ref_of(rows, lambda user: f"pseudonym of {user}")
-
-
-def _events(rows, ended="final"):
-    return turn_events(_ref(rows), rows, ended)
-
-
-def _end(rows, ended="final") -> TurnEnded:
-    (event,) = [event for event in _events(rows, ended) if isinstance(event.body, TurnEnded)]
-    return event.body
-
-
-def _content(rows, kind=TurnEnded, ended="final"):
-    return next(event.content for event in _events(rows, ended) if isinstance(event.body, kind))
-
-
-def _chatflow(**columns):
-    return message(mode="advanced-chat", run_id=RUN, model_provider=None, model_id=None, **columns)
-
-
-def _chat(**columns):
-    return message(mode="chat", **columns)
-
+from monitor.model import StepEnded
+from monitor.normalise.turns import run_was_stopped
+from tests.unit.normalise.dify import (
+    chat,
+    chatflow,
+    message,
+    node,
+    ns,
+    run,
+    thought,
+    told_content,
+    told_end,
+    told_events,
+    turn,
+)
 
 _FAILED = {"status": "failed", "error": "status code: 500"}
 
@@ -48,22 +34,22 @@ _FAILED = {"status": "failed", "error": "status code: 500"}
 @pytest.mark.parametrize(
     ("rows", "ended", "status", "error_type"),
     [
-        (turn(message=_chat(latency_s=1.0)), "final", "succeeded", ""),
-        (turn(message=_chat(status="error", error="status code: 429")), "final", "failed", "rate_limit"),
+        (turn(message=chat(latency_s=1.0)), "final", "succeeded", ""),
+        (turn(message=chat(status="error", error="status code: 429")), "final", "failed", "rate_limit"),
         (turn(message=message()), "abandoned", "abandoned", ""),
         (turn(run=run(0, 1)), "final", "succeeded", ""),
         (turn(run=run(0, 1, **_FAILED)), "final", "failed", "http_5xx"),
         (turn(run=run(0, 1, status="partial-succeeded")), "final", "partial", ""),
         (turn(run=run()), "abandoned", "abandoned", ""),
         # A chatflow's message repeats the run's error, and may stay open for ever when the client walked away.
-        (turn(message=_chatflow(status="error", error="Run failed: timed out"), run=run(0, 1, **_FAILED)), "final", "failed", "timeout"),
-        (turn(message=_chatflow(), run=run(0, 1)), "abandoned", "succeeded", ""),
-        (turn(message=_chatflow(), run=run(0, 1, **_FAILED)), "abandoned", "failed", "http_5xx"),
-        (turn(message=_chatflow(latency_s=1.0), run=run()), "final", "succeeded", ""),  # the run was never updated
+        (turn(message=chatflow(status="error", error="Run failed: timed out"), run=run(0, 1, **_FAILED)), "final", "failed", "timeout"),
+        (turn(message=chatflow(), run=run(0, 1)), "abandoned", "succeeded", ""),
+        (turn(message=chatflow(), run=run(0, 1, **_FAILED)), "abandoned", "failed", "http_5xx"),
+        (turn(message=chatflow(latency_s=1.0), run=run()), "final", "succeeded", ""),  # the run was never updated
     ],
 )  # fmt: skip
 def test_how_a_turn_ended(rows, ended, status, error_type):
-    body = _end(rows, ended)
+    body = told_end(rows, ended)
     assert (body.status, body.error_type) == (status, error_type)
 
 
@@ -88,12 +74,12 @@ def test_the_shapes_of_a_stop(of, nodes, stopped):
 
 def test_a_stopped_run_is_no_failure_and_keeps_its_reason():
     rows = turn(
-        message=_chatflow(latency_s=1.0), run=run(0, 1, status="stopped", error="Stopped by user."), nodes=[node(1, 0)]
+        message=chatflow(latency_s=1.0), run=run(0, 1, status="stopped", error="Stopped by user."), nodes=[node(1, 0)]
     )
-    body = _end(rows)
+    body = told_end(rows)
     assert (body.status, body.error_type, body.failed_steps) == ("stopped", "", 0)
-    assert _content(rows)["error"] == "Stopped by user."
-    assert [event.body.step.status for event in _events(rows) if isinstance(event.body, StepEnded)] == ["stopped"]
+    assert told_content(rows)["error"] == "Stopped by user."
+    assert [event.body.step.status for event in told_events(rows) if isinstance(event.body, StepEnded)] == ["stopped"]
 
 
 # -- annotations and moderation
@@ -110,7 +96,7 @@ def test_a_stopped_run_is_no_failure_and_keeps_its_reason():
     ],
 )
 def test_an_annotation_that_answered_is_named(metadata, annotation):
-    assert _end(turn(message=_chat(latency_s=1.0, metadata=metadata))).annotation_id == annotation
+    assert told_end(turn(message=chat(latency_s=1.0, metadata=metadata))).annotation_id == annotation
 
 
 _STOPPED = {"status": "stopped", "error": "Stopped by output moderation."}
@@ -119,23 +105,23 @@ _STOPPED = {"status": "stopped", "error": "Stopped by output moderation."}
 @pytest.mark.parametrize(
     ("rows", "moderated"),
     [
-        (turn(message=_chatflow(latency_s=1.0), run=run(0, 1, **_STOPPED)), True),
+        (turn(message=chatflow(latency_s=1.0), run=run(0, 1, **_STOPPED)), True),
         (turn(run=run(0, 1, status="failed", error="Workflow execution stopped by input moderation")), True),
-        (turn(message=_chatflow(latency_s=1.0), run=run(0, 1, status="stopped", error="Stopped by user.")), False),
-        (turn(message=_chat(status="error", error="Content moderation failed")), True),
-        (turn(message=_chat(status="error", error="Incorrect API key provided")), False),
+        (turn(message=chatflow(latency_s=1.0), run=run(0, 1, status="stopped", error="Stopped by user.")), False),
+        (turn(message=chat(status="error", error="Content moderation failed")), True),
+        (turn(message=chat(status="error", error="Incorrect API key provided")), False),
         # A node of a workflow may be about moderation.
         (turn(run=run(0, 1, status="failed", error="moderation-tool: timed out")), False),
         # A chatflow that answers without a run was answered by an annotation or a moderation of the question.
         (turn(message=message(mode="advanced-chat", answer="I can't talk about that.", latency_s=1.0)), True),
         (turn(message=message(mode="advanced-chat", answer="Yes.", latency_s=1.0, metadata='{"annotation_reply": {"id": "x"}}')), False),
         (turn(message=message(mode="advanced-chat", answer="", latency_s=1.0)), False),
-        (turn(message=_chatflow(latency_s=1.0, answer="x")), False),
-        (turn(message=_chat(latency_s=1.0, answer="x")), False),
+        (turn(message=chatflow(latency_s=1.0, answer="x")), False),
+        (turn(message=chat(latency_s=1.0, answer="x")), False),
     ],
 )  # fmt: skip
 def test_a_moderation_that_the_rows_show(rows, moderated):
-    assert _end(rows).moderated == moderated
+    assert told_end(rows).moderated == moderated
 
 
 # -- how long it took
@@ -144,23 +130,23 @@ def test_a_moderation_that_the_rows_show(rows, moderated):
 @pytest.mark.parametrize(
     ("rows", "ended", "seconds"),
     [
-        (turn(message=_chat(latency_s=1.5)), "final", 1.5),
-        (turn(message=_chat(status="error", error="x")), "final", None),  # Dify measures no failed message
+        (turn(message=chat(latency_s=1.5)), "final", 1.5),
+        (turn(message=chat(status="error", error="x")), "final", None),  # Dify measures no failed message
         (turn(message=message(), thoughts=[thought(5)]), "abandoned", None),
         (turn(run=run(0, 2)), "final", 2),
         (turn(run=run(0, 2, **_FAILED)), "final", 2),
-        (turn(message=_chatflow(at=0, latency_s=3.0), run=run(0.5, 2)), "final", 2.5),  # run's start to the later end
-        (turn(message=_chatflow(at=0, latency_s=1.0), run=run(0.5, 2)), "final", 1.5),
-        (turn(message=_chatflow(latency_s=1.0), run=run()), "final", None),
+        (turn(message=chatflow(at=0, latency_s=3.0), run=run(0.5, 2)), "final", 2.5),  # run's start to the later end
+        (turn(message=chatflow(at=0, latency_s=1.0), run=run(0.5, 2)), "final", 1.5),
+        (turn(message=chatflow(latency_s=1.0), run=run()), "final", None),
         (turn(run=run(2, 1)), "final", None),
-        (turn(message=_chat(latency_s=1e300)), "final", None),
+        (turn(message=chat(latency_s=1e300)), "final", None),
         (turn(run=run(0, 8_000 * 366 * 86_400)), "final", None),  # the year 9999
-        (turn(message=_chatflow(at=0, latency_s=1e300), run=run(0, 2)), "final", 2),
+        (turn(message=chatflow(at=0, latency_s=1e300), run=run(0, 2)), "final", 2),
     ],
 )
 def test_a_duration_is_what_dify_measured_or_none(rows, ended, seconds):
     """Without one the turn stays out of the histogram of durations."""
-    body = _end(rows, ended)
+    body = told_end(rows, ended)
     assert body.duration_ns == (None if seconds is None else round(seconds * 1e9))
     assert body.estimated == (seconds is None)
 
@@ -168,19 +154,19 @@ def test_a_duration_is_what_dify_measured_or_none(rows, ended, seconds):
 @pytest.mark.parametrize(
     ("rows", "start", "end"),
     [
-        (turn(message=_chat(at=1, latency_s=1.5)), 1, 2.5),
-        (turn(message=_chat(at=1, status="error", error="x")), 1, 1),
+        (turn(message=chat(at=1, latency_s=1.5)), 1, 2.5),
+        (turn(message=chat(at=1, status="error", error="x")), 1, 1),
         (
             turn(message=message(at=1, latency_s=1.0), thoughts=[thought(0.6), thought(2.4, 2)]),
             0.6,
             2.4,
         ),  # the rounding
         (turn(run=run(1, 2), nodes=[node(1, 0.9, 2.2)]), 0.9, 2.2),
-        (turn(message=_chatflow(at=1, latency_s=4.0), run=run(1), nodes=[_CANCELLED]), 0, 5),
+        (turn(message=chatflow(at=1, latency_s=4.0), run=run(1), nodes=[_CANCELLED]), 0, 5),
     ],
 )
 def test_a_turn_holds_its_steps_whatever_rounding_did_to_its_own_times(rows, start, end):
-    body = _end(rows)
+    body = told_end(rows)
     assert (body.started_at, body.ended_at) == (ns(start), ns(end))
 
 
@@ -199,28 +185,28 @@ _THOUGHT = thought(1, answer="x", input_tokens=10, output_tokens=5, total_tokens
 @pytest.mark.parametrize(
     ("rows", "ended", "totals", "counts"),
     [
-        (turn(message=_chat(latency_s=1.0, **_SPENT)), "final", (10, 5, 15, "0.02"), True),
-        (turn(message=_chat(status="error", error="x")), "final", None, True),  # a call all the same
+        (turn(message=chat(latency_s=1.0, **_SPENT)), "final", (10, 5, 15, "0.02"), True),
+        (turn(message=chat(status="error", error="x")), "final", None, True),  # a call all the same
         # An agent's message repeats its thoughts ...
         (turn(message=message(latency_s=1.0, **_SPENT), thoughts=[_THOUGHT]), "final", (10, 5, 15, "0.02"), False),
         # ... unless they kept nothing, and then only the message knows.
         (turn(message=message(latency_s=1.0, **_SPENT), thoughts=[thought(1)]), "final", (10, 5, 15, "0.02"), True),
         (turn(message=message(), thoughts=[_THOUGHT]), "abandoned", (10, 5, 15, "0.02"), False),
         # A chatflow's message, its run and its nodes say the same: counted at the nodes.
-        (turn(message=_chatflow(latency_s=1.0, **_SPENT), run=run(0, 1, total_tokens=15), nodes=[_llm(1, **_CALL)]),
+        (turn(message=chatflow(latency_s=1.0, **_SPENT), run=run(0, 1, total_tokens=15), nodes=[_llm(1, **_CALL)]),
          "final", (10, 5, 15, "0.02"), False),
-        (turn(message=_chatflow(status="error", error="x"), run=run(0, 1, total_tokens=15, **_FAILED), nodes=[_llm(1, **_CALL)]),
+        (turn(message=chatflow(status="error", error="x"), run=run(0, 1, total_tokens=15, **_FAILED), nodes=[_llm(1, **_CALL)]),
          "final", (10, 5, 15, "0.02"), False),
         (turn(run=run(0, 1, total_tokens=0), nodes=[_llm(1, **_CALL), _llm(2, **_CALL)]), "final", (20, 10, 30, "0.04"), False),
         # A run whose tokens no node has: those of a workflow that a tool called, counted in that one's run.
         (turn(run=run(0, 1, total_tokens=15), nodes=[node(1, 0, 1, node_type="tool")]), "final", (None, None, 15, "0"), False),
         # Where the run is kept elsewhere, the message is all there is.
-        (turn(message=_chatflow(latency_s=1.0, **_SPENT)), "final", (10, 5, 15, "0.02"), True),
+        (turn(message=chatflow(latency_s=1.0, **_SPENT)), "final", (10, 5, 15, "0.02"), True),
         (turn(run=run(0, 1)), "final", None, False),
     ],
 )  # fmt: skip
 def test_tokens_and_money_are_counted_once(rows, ended, totals, counts):
-    body = _end(rows, ended)
+    body = told_end(rows, ended)
     usage = body.usage
     assert (usage and (usage.input_tokens, usage.output_tokens, usage.total_tokens, usage.price)) == totals
     assert body.counts_usage == counts
@@ -228,13 +214,13 @@ def test_tokens_and_money_are_counted_once(rows, ended, totals, counts):
 
 def test_a_sum_keeps_what_is_not_split():
     whole = node(2, 0, 1, node_type="llm", metadata='{"total_tokens": 30}')
-    usage = _end(turn(run=run(0, 1), nodes=[_llm(1, **_CALL), whole])).usage
+    usage = told_end(turn(run=run(0, 1), nodes=[_llm(1, **_CALL), whole])).usage
     assert (usage.input_tokens, usage.output_tokens, usage.total_tokens) == (None, None, 45)
 
 
 def test_currencies_are_never_added_up():
     nodes = [_llm(1, **_CALL), _llm(2, **{**_CALL, "currency": "RMB"})]
-    assert _end(turn(run=run(0, 1), nodes=nodes)).usage is None
+    assert told_end(turn(run=run(0, 1), nodes=nodes)).usage is None
 
 
 @pytest.mark.parametrize(
@@ -242,7 +228,7 @@ def test_currencies_are_never_added_up():
     [(None, True), ('{"annotation_reply": null}', True), ('{"annotation_reply": {"id": "x"}}', False)],
 )
 def test_an_answer_from_an_annotation_is_no_model_call(metadata, is_call):
-    assert _end(turn(message=_chat(latency_s=1.0, metadata=metadata))).counts_usage == is_call
+    assert told_end(turn(message=chat(latency_s=1.0, metadata=metadata))).counts_usage == is_call
 
 
 @pytest.mark.parametrize(
@@ -255,11 +241,11 @@ def test_an_answer_from_an_annotation_is_no_model_call(metadata, is_call):
     ],
 )
 def test_the_time_to_the_first_token(metadata, expected):
-    assert _end(turn(message=_chat(latency_s=1.0, metadata=metadata))).time_to_first_token_ns == expected
+    assert told_end(turn(message=chat(latency_s=1.0, metadata=metadata))).time_to_first_token_ns == expected
 
 
 def _told(rows):
-    return [event.body.step for event in _events(rows) if isinstance(event.body, StepEnded)]
+    return [event.body.step for event in told_events(rows) if isinstance(event.body, StepEnded)]
 
 
 def test_what_a_workflow_spent_that_a_tool_called_is_counted_in_that_ones_run():
@@ -268,7 +254,7 @@ def test_what_a_workflow_spent_that_a_tool_called_is_counted_in_that_ones_run():
     calling = turn(run=run(0, 1, total_tokens=30), nodes=[tool, _llm(2, **_CALL)])
     steps = {step.kind: step for step in _told(calling)}
     assert (steps["tool"].usage, steps["tool"].tool.provider_type) == (None, "workflow")
-    assert (steps["llm"].usage.total_tokens, _end(calling).tokens_disagree) == (15, False)
+    assert (steps["llm"].usage.total_tokens, told_end(calling).tokens_disagree) == (15, False)
     called = turn(run=run(0, 1, id="e1f0c2de-0000-4000-8000-000000000001", total_tokens=15), nodes=[_llm(3, **_CALL)])
     assert [step.usage.total_tokens for step in _told(called)] == [15]
 
@@ -294,8 +280,8 @@ _RETRIED = node(
         (turn(run=run(0, 1, total_tokens=0), nodes=[_llm(1, **_CALL)]), False),  # 1.9 leaves a run's totals 0
         (turn(run=run(0, 1, total_tokens=16, **_FAILED), nodes=[_llm(1, **_CALL)]), False),
         (turn(run=run(0, 1, total_tokens=16)), False),  # its nodes are kept elsewhere
-        (turn(message=_chatflow(latency_s=1.0, **_SPENT), run=run(0, 1), nodes=[_llm(1, **_CALL)]), False),
-        (turn(message=_chatflow(latency_s=1.0, **_SPENT), run=run(0, 1), nodes=[_llm(1, **_CALL), _llm(2, **_CALL)]), True),
+        (turn(message=chatflow(latency_s=1.0, **_SPENT), run=run(0, 1), nodes=[_llm(1, **_CALL)]), False),
+        (turn(message=chatflow(latency_s=1.0, **_SPENT), run=run(0, 1), nodes=[_llm(1, **_CALL), _llm(2, **_CALL)]), True),
         (turn(run=run(0, 1, total_tokens=15), nodes=[_CONTAINER, _INSIDE]), False),  # a container repeats its nodes
         (turn(run=run(0, 1, total_tokens=30), nodes=[_CONTAINER, _INSIDE]), True),
         (turn(run=run(0, 1, total_tokens=99), nodes=[_RETRIED]), False),  # what a lost try spent, nobody knows
@@ -304,7 +290,7 @@ _RETRIED = node(
     ],
 )  # fmt: skip
 def test_totals_that_are_not_what_the_steps_add_up_to(rows, disagree):
-    assert _end(rows).tokens_disagree == disagree
+    assert told_end(rows).tokens_disagree == disagree
 
 
 def test_an_agents_log_does_not_count_again_what_its_node_has():
@@ -317,7 +303,7 @@ def test_an_agents_log_does_not_count_again_what_its_node_has():
         metadata=json.dumps({**_SUM, "agent_log": [entry]}),
         outputs=json.dumps({"usage": _CALL}),
     )
-    rows = turn(message=_chatflow(latency_s=1.0, **_SPENT), run=run(0, 1, total_tokens=15), nodes=[row])
-    end = _end(rows)
+    rows = turn(message=chatflow(latency_s=1.0, **_SPENT), run=run(0, 1, total_tokens=15), nodes=[row])
+    end = told_end(rows)
     assert [step.usage and step.usage.total_tokens for step in _told(rows)] == [15, None]
     assert (end.usage.input_tokens, end.usage.total_tokens, end.tokens_disagree) == (10, 15, False)
