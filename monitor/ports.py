@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
-from monitor.model import Diagnosis, Event, Finding, Notification, Proof, Recorded
+from monitor.model import Diagnosis, Event, Finding, Notification, Proof, Recorded, Redaction
 
 __all__ = [
     "AdapterConfig",
@@ -79,6 +79,8 @@ class Tools(msgspec.Struct, frozen=True):
     """A structlog logger, already bound to the adapter's name. Never give it payloads or secrets."""
     pseudonym: Callable[[str], str]
     """True user id to keyed pseudonym."""
+    redaction: Redaction = Redaction()
+    """What the configuration says of the content that leaves; for sinks (`monitor.normalise.redact.Leaving`)."""
 
 
 class Page(msgspec.Struct, frozen=True):

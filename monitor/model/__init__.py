@@ -27,6 +27,7 @@ from monitor.model.events import (
     TurnStarted,
     kind_of,
 )
+from monitor.model.redaction import AppPolicy, ContentPolicy, MaskPattern, Redaction
 from monitor.model.spans import Span, SpanEvent
 from monitor.model.trace import AppRef, Attempt, Hit, Node, Status, Step, StepKind, Tool, TurnRef, TurnStatus, Usage
 
@@ -37,11 +38,13 @@ __all__ = [
     "AlertState",
     "AnnotationMade",
     "AnnotationRemoved",
+    "AppPolicy",
     "AppRef",
     "Attempt",
     "Body",
     "ConfigChanged",
     "ContentDeleted",
+    "ContentPolicy",
     "Coverage",
     "CoverageChanged",
     "Diagnosis",
@@ -53,11 +56,13 @@ __all__ = [
     "FormChanged",
     "Hit",
     "IndexingChanged",
+    "MaskPattern",
     "Node",
     "Note",
     "Notification",
     "Proof",
     "Recorded",
+    "Redaction",
     "SourceGap",
     "Span",
     "SpanEvent",

@@ -13,10 +13,10 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from monitor.model import Recorded, StepEnded, semconv
+from monitor.model import ContentPolicy, Recorded, StepEnded, semconv
 from monitor.model.units import size_bytes
 from monitor.normalise.note_spans import NOTE_KINDS, note_record
-from monitor.normalise.redact import ContentPolicy, apply
+from monitor.normalise.redact import Leaving
 from monitor.normalise.spans import SPAN_KINDS, spans_of
 from monitor.ports import AdapterConfig, Report, Sink, Tools
 from monitor.sinks.file_lines import Lines
@@ -54,10 +54,10 @@ class FileSink:
     max_events = 2000
     max_bytes = 8 * 1024 * 1024
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, leaving: Leaving) -> None:
         self.name = config.label
-        self.wants_content = config.content != "none"
-        self._policy = config.content
+        self.wants_content = leaving.wants_content
+        self._leaving = leaving
         self._lines = Lines(_resource(config))
         self._writer = Writer(config.path, rotate_bytes=config.rotate_bytes, keep=config.keep, fsync=config.fsync)
 
@@ -75,7 +75,7 @@ class FileSink:
         body = recorded.event.body
         if isinstance(body, StepEnded) and body.step.provisional:
             return b""
-        content = apply(self._policy, recorded.event.content)
+        content = self._leaving.of(recorded.event)
         span = spans_of(recorded, content)
         if span is not None:
             return self._lines.encode(span)
@@ -95,9 +95,9 @@ class FileSink:
         self._writer.close()
 
 
-def build(config: Config, tools: Tools) -> Sink:  # noqa: ARG001 - every adapter's signature
+def build(config: Config, tools: Tools) -> Sink:
     """The sink. Opens nothing before the first use."""
-    return FileSink(config)
+    return FileSink(config, Leaving(config.label, config.content, tools.redaction))
 
 
 def _resource(config: Config) -> dict[str, str]:

@@ -17,8 +17,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from pydantic import BeforeValidator, ConfigDict, Field, SecretStr
 
 from monitor.errors import ConfigError
+from monitor.model import ContentPolicy
 from monitor.model.units import size_bytes
-from monitor.normalise.redact import ContentPolicy
 from monitor.ports import AdapterConfig
 
 __all__ = ["Config", "Settings", "in_clear", "settings_of"]

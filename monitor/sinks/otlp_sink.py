@@ -7,7 +7,7 @@ from typing import Protocol
 
 from monitor.http import excerpt, redact_url
 from monitor.model import Recorded, StepEnded, semconv
-from monitor.normalise.redact import apply
+from monitor.normalise.redact import Leaving
 from monitor.normalise.spans import SPAN_KINDS, spans_of
 from monitor.ports import Report, Tools
 from monitor.sinks.otlp_encoding import Encoder
@@ -39,12 +39,12 @@ class OtlpSink:
 
     kinds: Collection[str] = SPAN_KINDS
 
-    def __init__(self, config: Config, settings: Settings, transport: Transport) -> None:
+    def __init__(self, config: Config, settings: Settings, transport: Transport, leaving: Leaving) -> None:
         self.name = config.label
-        self.wants_content = config.content != "none"
+        self.wants_content = leaving.wants_content
         self.max_events = config.max_spans
         self.max_bytes = config.max_bytes
-        self._policy = config.content
+        self._leaving = leaving
         self._encoder = Encoder(_resource(config))
         self._transport = transport
         self._settings = settings
@@ -62,7 +62,7 @@ class OtlpSink:
         body = recorded.event.body
         if isinstance(body, StepEnded) and body.step.provisional:
             return b""
-        span = spans_of(recorded, apply(self._policy, recorded.event.content))
+        span = spans_of(recorded, self._leaving.of(recorded.event))
         return b"" if span is None else self._encoder.encode(span)
 
     def send(self, parts: Sequence[bytes], seqs: Sequence[int]) -> Report:
@@ -93,7 +93,8 @@ def build(config: Config, tools: Tools, environ: Mapping[str, str]) -> OtlpSink:
             endpoint=redact_url(settings.url),
             action="use https: whoever is on the way can read the credentials in the headers",
         )
-    return OtlpSink(config, settings, _transport(settings, tools))
+    leaving = Leaving(config.label, config.content, tools.redaction)
+    return OtlpSink(config, settings, _transport(settings, tools), leaving)
 
 
 def _transport(settings: Settings, tools: Tools) -> Transport:

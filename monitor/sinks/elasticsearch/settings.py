@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from monitor.model import ContentPolicy
 from monitor.model.units import duration_ns, size_bytes
-from monitor.normalise.redact import ContentPolicy
 from monitor.ports import AdapterConfig
 
 __all__ = ["Config", "Credentials", "credentials_of", "in_clear", "secrets_of"]

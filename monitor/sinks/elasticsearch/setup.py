@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from monitor.clock import SystemClock
+from monitor.normalise.documents import STREAMS
 from monitor.sinks.elasticsearch.connection import Connection
-from monitor.sinks.elasticsearch.documents import STREAMS
 from monitor.sinks.elasticsearch.ready import digest_of
 from monitor.sinks.elasticsearch.settings import Config
 from monitor.sinks.elasticsearch.templates import Resource, mappings, resources, role, setup_role, template_name

@@ -9,11 +9,11 @@ import msgspec
 
 from monitor.errors import Retryable
 from monitor.model import Diagnosis, Recorded, semconv
-from monitor.normalise.redact import apply
+from monitor.normalise.documents import KINDS, document_of
+from monitor.normalise.redact import Leaving
 from monitor.ports import RejectedEvent, Report, Tools
 from monitor.sinks.elasticsearch.bulk import Bulk, Item, Verdict
 from monitor.sinks.elasticsearch.connection import Connection
-from monitor.sinks.elasticsearch.documents import KINDS, document_of
 from monitor.sinks.elasticsearch.ready import Indices
 from monitor.sinks.elasticsearch.settings import Config, in_clear
 
@@ -36,12 +36,13 @@ class ElasticsearchSink:
 
     kinds: Collection[str] = KINDS
 
-    def __init__(self, config: Config, connection: Connection, indices: Indices) -> None:
+    def __init__(self, config: Config, connection: Connection, indices: Indices, leaving: Leaving) -> None:
         self.name = config.label
-        self.wants_content = config.content != "none"
+        self.wants_content = leaving.wants_content
         self.max_events = config.max_documents
         self.max_bytes = config.max_bytes
         self._config = config
+        self._leaving = leaving
         self._common = _common(config)
         self._connection, self._indices = connection, indices
         self._bulk = Bulk(connection, config.max_documents, config.max_bytes)
@@ -57,7 +58,7 @@ class ElasticsearchSink:
 
         A provisional step has one: the final one has a higher version, and replaces it.
         """
-        document = document_of(recorded, apply(self._config.content, recorded.event.content), self._common)
+        document = document_of(recorded, self._leaving.of(recorded.event), self._common)
         if document is None:
             return b""
         action = {
@@ -119,7 +120,8 @@ def build(config: Config, tools: Tools) -> ElasticsearchSink:
             action="use https: whoever is on the way can read the credentials",
         )
     connection = Connection(config, tools.clock)
-    return ElasticsearchSink(config, connection, Indices(config, connection, tools.logger))
+    leaving = Leaving(config.label, config.content, tools.redaction)
+    return ElasticsearchSink(config, connection, Indices(config, connection, tools.logger), leaving)
 
 
 def _common(config: Config) -> dict[str, Any]:

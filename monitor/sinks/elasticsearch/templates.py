@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from monitor.sinks.elasticsearch.documents import STREAMS
-from monitor.sinks.elasticsearch.fields import CONTENT, FIELDS, content_mapping, nested
+from monitor.normalise.document_fields import CONTENT, FIELDS, content_mapping, nested
+from monitor.normalise.documents import STREAMS
 from monitor.sinks.elasticsearch.settings import Config
 
 __all__ = ["VERSION", "Resource", "mappings", "policy_name", "resources", "role", "setup_role", "template_name"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from monitor.model import AlertChanged, Recorded, StepEnded, TurnEnded
-from monitor.normalise.redact import apply
+from monitor.normalise.redact import Leaving
 from monitor.normalise.spans import spans_of
 from monitor.sinks.sentry.choice import Chosen, belongs, chosen
 from monitor.sinks.sentry.common import Place
@@ -21,8 +21,9 @@ __all__ = ["Encoder"]
 class Encoder:
     """Makes parts as the configuration says."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, leaving: Leaving) -> None:
         self._config = config
+        self._leaving = leaving
         self._place = Place(config)
         self._failures, self._transactions = "failures" in config.what, "transactions" in config.what
 
@@ -49,7 +50,7 @@ class Encoder:
         if step.provisional:
             return part
         if self._transactions:
-            span = spans_of(recorded, apply(self._config.content, recorded.event.content))
+            span = spans_of(recorded, self._leaving.of(recorded.event))
             part = msgspec.structs.replace(part, span=json_bytes(span_json(span)) if span else b"")
         if self._failures and step.status == "failed":
             return self._with_event(part, recorded, step_failure(body.turn, step))
@@ -68,7 +69,7 @@ class Encoder:
         choice: Chosen = chosen(self._config.sample, failure, event.key)
         if not choice.first and not choice.among:
             return msgspec.structs.replace(part, sampled=part.sampled + 1)
-        content = apply(self._config.content, event.content)
+        content = self._leaving.of(event)
         return msgspec.structs.replace(
             part,
             event=json_bytes(failure_event(self._place, event, failure, content)),
@@ -82,7 +83,7 @@ class Encoder:
         """Only of a turn's first end: Sentry keeps what it has, so a revision could but stand there twice."""
         if not belongs(recorded.event.key, self._config.transaction_rate):
             return msgspec.structs.replace(part, sampled=part.sampled + 1)
-        span = spans_of(recorded, apply(self._config.content, recorded.event.content))
+        span = spans_of(recorded, self._leaving.of(recorded.event))
         if span is None:
             return part
         whole = transaction_json(self._place, recorded.event, body, span)

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
 
 from monitor import __version__
+from monitor.model import ContentPolicy
 from monitor.model.units import duration_ns
-from monitor.normalise.redact import ContentPolicy
 from monitor.ports import AdapterConfig
 
 __all__ = ["REPLAY_FIELDS", "Config", "Dsn", "Sample", "dsn_of"]

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from monitor.errors import Permanent, Retryable, TooLarge
 from monitor.model import Recorded
+from monitor.normalise.redact import Leaving
 from monitor.ports import RejectedEvent, Report, Tools
 from monitor.sinks.sentry.encoding import Encoder
 from monitor.sinks.sentry.envelope import Envelope, json_bytes, listed, member
@@ -67,10 +68,11 @@ class SentrySink:
         """Raises ConfigError where the certificate's file can't be read."""
         self.name = config.label
         self.kinds: Collection[str] = frozenset().union(*(_KINDS[what] for what in config.what))
-        self.wants_content = config.content != "none"
+        leaving = Leaving(config.label, config.content, tools.redaction)
+        self.wants_content = leaving.wants_content
         self.heartbeat = Heartbeat(config, tools) if config.heartbeat else None
         """For the runtime's scheduler; None where none is wanted."""
-        self._encoder = Encoder(config)
+        self._encoder = Encoder(config, leaving)
         self._wire = transport
         self._max_age_ns = config.max_age_ns
         self._clock, self._logger = tools.clock, tools.logger

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitor.model import Alert, AlertChanged, Attempt, Evidence, StepEnded, Tool
+from monitor.model import Alert, AlertChanged, Attempt, Evidence, Redaction, StepEnded, Tool
 from monitor.model.ids import span_id, trace_id
+from monitor.normalise.redact import Leaving
 from monitor.sinks.sentry import Config
 from monitor.sinks.sentry.encoding import Encoder
 from monitor.sinks.sentry.parts import Part, unpack
@@ -24,8 +25,12 @@ SECRET_WORDS = {
 }
 
 
+def encoder_of(config: Config) -> Encoder:
+    return Encoder(config, Leaving(config.label, config.content, Redaction()))
+
+
 def part(body: Any, words: dict[str, str] | None = None, revision: int = 0, **settings: Any) -> Part:
-    encoder = Encoder(Config(type="sentry", dsn=DSN, **settings))
+    encoder = encoder_of(Config(type="sentry", dsn=DSN, **settings))
     return unpack(encoder.encode(samples.recorded(body, content=words, revision=revision)))
 
 
@@ -226,7 +231,7 @@ class TestAlerts:
 
     @pytest.mark.parametrize("changes", [{"now": "resolved"}, {"now": "pending"}, {"history": True}])
     def test_only_a_firing_alert_is_an_issue(self, changes):
-        encoder = Encoder(Config(type="sentry", dsn=DSN, what=["alerts"]))
+        encoder = encoder_of(Config(type="sentry", dsn=DSN, what=["alerts"]))
         assert encoder.encode(samples.recorded(alert(**changes))) == b""
 
 

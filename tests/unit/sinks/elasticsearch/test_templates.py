@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from monitor.normalise.document_fields import CONTENT, FIELDS
 from monitor.sinks.elasticsearch import Config
-from monitor.sinks.elasticsearch.fields import CONTENT, FIELDS
 from monitor.sinks.elasticsearch.templates import VERSION, mappings, resources, role, setup_role
 
 

@@ -19,9 +19,9 @@ import msgspec
 from monitor.model import AlertChanged, Event, Note, Recorded, SourceGap, Span, StepEnded, TurnEnded, ids, kind_of
 from monitor.model import semconv as s
 from monitor.normalise.attributes import within_time
+from monitor.normalise.document_fields import nested
 from monitor.normalise.note_spans import NOTE_KINDS, note_record
 from monitor.normalise.spans import SPAN_KINDS, spans_of
-from monitor.sinks.elasticsearch.fields import nested
 
 __all__ = ["KINDS", "STREAMS", "Document", "Stream", "document_of", "month_of", "version_of"]
 

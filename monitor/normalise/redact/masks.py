@@ -1,13 +1,10 @@
-r"""What may leave the house: a sink's `content` policy, and the masking behind `redacted`.
+r"""The masking behind `redacted`: personal data and keys in a text.
 
 Masked are e-mail addresses (`[email]`), telephone numbers (`[phone]`: international with `+`, Chinese mobiles and
 landlines, North American) and keys (`[key]`: well-known prefixes, what follows Bearer or Basic, long values after
 words such as key, token, secret or password, user information in URLs, private key blocks).
 Not masked: names, postal addresses, IP addresses, identity card numbers, order numbers, UUIDs, times. Whoever must
 not send those chooses `none`. This is no scrubbing of credentials before they are stored, which comes earlier.
-
-Only fields that stand in `FIELDS` ever leave. Those in `PEOPLE` say who somebody is, which no pattern can mask: they
-leave under `full` alone.
 
 Every pattern does work that is linear in the text: repeats are possessive or bounded, and a pattern starts once per
 run of characters. Chinese text has no spaces, so word boundaries are asked for in ASCII only, and a JSON escape such
@@ -18,22 +15,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-__all__ = ["FIELDS", "PEOPLE", "ContentPolicy", "apply", "redact"]
-
-ContentPolicy = Literal["none", "redacted", "full"]
-"""none: metadata alone; redacted: content with personal data and keys masked; full: content as Dify kept it."""
-
-PEOPLE = frozenset({"user", "user_name"})
-"""Content fields that name a person."""
-
-FIELDS = PEOPLE | {
-    "answer", "comment", "config", "error", "form", "input", "name", "note", "output", "process", "prompt", "question",
-}  # fmt: skip
-"""Every content field that a fact can have (see the bodies in `monitor.model.events`)."""
-
-_MASKED = FIELDS - PEOPLE
+__all__ = ["redact"]
 
 _EMAIL, _PHONE, _KEY = "[email]", "[phone]", "[key]"
 
@@ -125,15 +109,6 @@ _RULES = (
     _Rule(_PASSWORD, rf"\1{_KEY}", ("passw", "passphrase", "pwd", "密码", "口令")),
     _Rule(_ADDRESS, rf"\1{_EMAIL}", ("@", "＠")),
 )
-
-
-def apply(policy: ContentPolicy, content: dict[str, str]) -> dict[str, str]:
-    """What of the content may leave under the policy. The content itself is never changed."""
-    if policy == "none" or not content:
-        return {}
-    if policy == "full":
-        return {field: text for field, text in content.items() if field in FIELDS}
-    return {field: redact(text) for field, text in content.items() if field in _MASKED}
 
 
 def redact(text: str) -> str:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from monitor.model import Alert, AlertChanged, Event, Recorded, SourceGap, StepEnded, TurnStarted, kind_of
 from monitor.model.alerts import Evidence
 from monitor.model.ids import span_id, trace_id
+from monitor.normalise.document_fields import CONTENT, FIELDS
+from monitor.normalise.documents import KINDS, Document, document_of, month_of, version_of
 from monitor.normalise.redact import apply
-from monitor.sinks.elasticsearch.documents import KINDS, Document, document_of, month_of, version_of
-from monitor.sinks.elasticsearch.fields import CONTENT, FIELDS
 from monitor.testing import samples
 from monitor.testing.laws import hostile
 from monitor.testing.strategies import recorded_notes, recordeds

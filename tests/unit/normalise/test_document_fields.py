@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitor.model import semconv
-from monitor.sinks.elasticsearch.fields import ALERT_FIELDS, CONTENT, FIELDS, content_mapping, nested
+from monitor.normalise.document_fields import ALERT_FIELDS, CONTENT, FIELDS, content_mapping, nested
 
 _NO_FIELDS = {
     semconv.SCOPE_NAME,
