@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from monitor.cli.options import config_option, load_config
 from monitor.cli.printing import print_json
-from monitor.config.problems import all_in_one, explain
+from monitor.cli.setup_kibana import kibana
+from monitor.cli.setup_sinks import chosen_sinks
 from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
-    from monitor.config import Loaded
     from monitor.sinks.elasticsearch import Config
     from monitor.sinks.elasticsearch.connection import Connection
 
 __all__ = ["command"]
 
 _KEY, _USER, _PASSWORD = "ELASTICSEARCH_SETUP_API_KEY", "ELASTICSEARCH_SETUP_USER", "ELASTICSEARCH_SETUP_PASSWORD"
-_TYPE = "elasticsearch"
 _WOULD = {"create": "would create", "update": "would update", "keep": "unchanged"}
 
 
 @click.group()
 def command() -> None:
     """Make another system ready for what a sink sends there."""
+
+
+command.add_command(kibana)
 
 
 @command.command(
@@ -57,7 +59,7 @@ def elasticsearch(config_file: Path | None, sink: str | None, dry_run: bool, as_
     """
     if dry_run and as_print:
         raise click.UsageError("--dry-run and --print do not go together.")
-    configs = _chosen(load_config(config_file), sink)
+    configs = chosen_sinks(load_config(config_file), sink)
     if as_print:
         from monitor.sinks.elasticsearch.setup import printed  # noqa: PLC0415 - the client only where it is used
 
@@ -66,36 +68,6 @@ def elasticsearch(config_file: Path | None, sink: str | None, dry_run: bool, as_
     for config in configs:
         for line in _set_up(_with_rights(config, os.environ), dry_run=dry_run):
             click.echo(line)
-
-
-def _chosen(loaded: Loaded, name: str | None) -> Sequence[Config]:
-    """The validated sinks. Raises ConfigError."""
-    configs = _configs(loaded)
-    found = [config for config in configs if name in {None, config.label}]
-    if found:
-        return found
-    if configs:
-        known = ", ".join(config.label for config in configs)
-        raise ConfigError("there is no elasticsearch sink of this name", value=name, remedy=f"There is {known}")
-    remedy = "Add an entry under `sinks:`, such as {type: elasticsearch, nodes: [https://es:9200]}"
-    raise ConfigError("there is no elasticsearch sink in the configuration", remedy=remedy)
-
-
-def _configs(loaded: Loaded) -> list[Config]:
-    from monitor.sinks.elasticsearch import Config  # noqa: PLC0415 - pydantic only where it is used
-
-    found: list[Config] = []
-    problems: list[ConfigError] = []
-    for number, raw in enumerate(loaded.settings.sinks):
-        if raw.get("type") != _TYPE:
-            continue
-        try:
-            found.append(Config.model_validate(raw))
-        except ValidationError as exc:
-            problems.extend(explain(exc, Config, raw, loaded.places, ("sinks", number)))
-    if problems:
-        raise all_in_one(problems)
-    return found
 
 
 def _with_rights(config: Config, environ: Mapping[str, str]) -> Config:

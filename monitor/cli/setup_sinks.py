@@ -1,0 +1,49 @@
+"""Which sinks of a configuration `monitor setup` is for. Called by its commands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from monitor.config.problems import all_in_one, explain
+from monitor.errors import ConfigError
+
+if TYPE_CHECKING:
+    from monitor.config import Loaded
+    from monitor.sinks.elasticsearch import Config
+
+__all__ = ["chosen_sinks"]
+
+_TYPE = "elasticsearch"
+
+
+def chosen_sinks(loaded: Loaded, name: str | None) -> Sequence[Config]:
+    """The validated sinks: the one of this name, or all. Raises ConfigError."""
+    configs = _configs(loaded)
+    found = [config for config in configs if name in {None, config.label}]
+    if found:
+        return found
+    if configs:
+        known = ", ".join(config.label for config in configs)
+        raise ConfigError("there is no elasticsearch sink of this name", value=name, remedy=f"There is {known}")
+    remedy = "Add an entry under `sinks:`, such as {type: elasticsearch, nodes: [https://es:9200]}"
+    raise ConfigError("there is no elasticsearch sink in the configuration", remedy=remedy)
+
+
+def _configs(loaded: Loaded) -> list[Config]:
+    from monitor.sinks.elasticsearch import Config  # noqa: PLC0415 - pydantic only where it is used
+
+    found: list[Config] = []
+    problems: list[ConfigError] = []
+    for number, raw in enumerate(loaded.settings.sinks):
+        if raw.get("type") != _TYPE:
+            continue
+        try:
+            found.append(Config.model_validate(raw))
+        except ValidationError as exc:
+            problems.extend(explain(exc, Config, raw, loaded.places, ("sinks", number)))
+    if problems:
+        raise all_in_one(problems)
+    return found
