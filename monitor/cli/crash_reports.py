@@ -1,13 +1,15 @@
 """Crashes of `monitor` itself, to the Sentry project of a `sentry` sink that asks for it, by Sentry's own client.
 
-What is sent: the error's type, its stack without local variables, version and environment. Texts of errors that are not
-our own are left out, as they may quote what a row holds. No integrations, no log lines, no breadcrumbs, no host name.
+What is sent: the error's type, its stack without local variables, version, environment. Texts of errors are left out,
+as they may quote what a row holds or a server said of it. No integrations, no log lines, no breadcrumbs, no host name.
+A crash that comes again within the hour is counted, not sent: a worker that fails each minute must not burn a quota.
 Nothing of Sentry's client is imported where no sink asks for it. Called by `monitor run`.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -15,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-from monitor import __version__, errors
+from monitor import __version__
+from monitor.clock import SystemClock
 from monitor.errors import MonitorError
-from monitor.ports import AdapterConfig
+from monitor.ports import AdapterConfig, Clock
 from monitor.sinks.sentry import Config
 
 if TYPE_CHECKING:
@@ -32,11 +35,12 @@ _KEPT = frozenset(
 _KEPT_OF_FRAME = frozenset(
     {"filename", "function", "module", "lineno", "in_app", "context_line", "pre_context", "post_context"}
 )
-_OWN = frozenset(errors.__all__)
+_AGAIN_S = 3600.0
+_MOST_CRASHES = 64
 _TAGS = ("event", "worker", "sink", "source", "notifier", "rule", "reason")
 
 
-def crash_reports(sinks: Sequence[AdapterConfig]) -> AbstractContextManager[None]:
+def crash_reports(sinks: Sequence[AdapterConfig], clock: Clock | None = None) -> AbstractContextManager[None]:
     """While entered, crashes are reported to the first of these sinks that wants it; does nothing where none does.
 
     A crash is an exception that is logged with its traceback (a worker that is started again), or that leaves the
@@ -44,13 +48,13 @@ def crash_reports(sinks: Sequence[AdapterConfig]) -> AbstractContextManager[None
     """
     for config in sinks:
         if isinstance(config, Config) and config.own_crashes:
-            return _reporting(config)
+            return _reporting(config, clock or SystemClock())
     return nullcontext()
 
 
 @contextmanager
-def _reporting(config: Config) -> Iterator[None]:
-    reporter = _Reporter(config)
+def _reporting(config: Config, clock: Clock) -> Iterator[None]:
+    reporter = _Reporter(config, _Repeats(clock))
     processors = structlog.get_config()["processors"]
     structlog.configure(processors=[reporter.listen, *processors])
     try:
@@ -65,12 +69,43 @@ def _reporting(config: Config) -> Iterator[None]:
         reporter.close()
 
 
+class _Repeats:
+    """Which crash was told when, and how often it came since. Thread-safe and bounded."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._lock = clock, threading.Lock()
+        self._told: dict[tuple[str, ...], tuple[float, int]] = {}
+
+    def since_told(self, error: BaseException) -> int | None:
+        """How often the crash came untold before this time; None where it is not to be told now."""
+        crash, now = _crash(error), self._clock.monotonic()
+        with self._lock:
+            told_at, untold = self._told.pop(crash, (-_AGAIN_S, 0))
+            if is_news := now - told_at >= _AGAIN_S:
+                self._told[crash] = now, 0
+            else:
+                self._told[crash] = told_at, untold + 1
+            if len(self._told) > _MOST_CRASHES:
+                self._told.pop(next(iter(self._told)))
+        return untold if is_news else None
+
+
+def _crash(error: BaseException) -> tuple[str, ...]:
+    """What makes two crashes the same: the error's type, and where it was raised."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = "" if frame is None else f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}"
+    return type(error).__module__, type(error).__qualname__, place
+
+
 class _Reporter:
     """A client of our own: the process-wide one of `sentry_sdk.init`, and its hooks, are left alone."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, repeats: _Repeats) -> None:
         import sentry_sdk  # noqa: PLC0415 - a tenth of a second, for those who ask for it
 
+        self._repeats = repeats
         self._client = sentry_sdk.Client(
             dsn=config.dsn.get_secret_value(),
             release=f"dify-monitor@{__version__}",
@@ -91,8 +126,11 @@ class _Reporter:
         """Hand the error to the client, which sends it from a thread of its own."""
         from sentry_sdk.utils import event_from_exception  # noqa: PLC0415 - loaded already
 
+        untold = self._repeats.since_told(error)
+        if untold is None:
+            return
         event, hint = event_from_exception(error, client_options=self._client.options)
-        event["tags"] = dict(tags)
+        event["tags"] = {**tags, "repeats": str(untold)} if untold else dict(tags)
         self._client.capture_event(event, hint)
 
     def listen(self, logger: WrappedLogger, name: str, event_dict: EventDict) -> EventDict:
@@ -119,9 +157,7 @@ def scrubbed(event: Event, hint: Hint) -> Event:
 
 
 def _scrub(exception: dict[str, Any]) -> None:
-    own = exception.get("module") == errors.__name__ and exception.get("type") in _OWN
-    if not own:
-        exception["value"] = ""
+    exception["value"] = ""
     for frame in (exception.get("stacktrace") or {}).get("frames") or ():
         for name in set(frame) - _KEPT_OF_FRAME:
             del frame[name]

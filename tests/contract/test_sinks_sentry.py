@@ -58,6 +58,7 @@ class TestSentry(HttpSinkLaws):
                 dsn=server.url.replace("://", f"://{KEY}@") + "/42",
                 what=["failures", "transactions"],
                 content=request.param,
+                connections=1,
                 timeout="500ms" if "hangs" in request.node.name else "10s",
             )
             sink = sentry.build(config, Tools(clock=StoppedClock(), logger=words, pseudonym=str))

@@ -7,9 +7,9 @@ awaited, under an id derived from the fact's key: sent twice, it is the same eve
 What a failure looks like depends on the turn's earlier steps (breadcrumbs, and the tree of a transaction), but `encode`
 sees one fact. So `encode` makes a *part* of every step (parts.py), and `send` folds the parts into a bounded memory of
 turns that have not ended (memory.py), which is committed with the cursor as the sink's state: after a crash it is what
-it was, and a repeat sends the same bytes. Rooms: encoding.py with events.py, transactions.py and choice.py (pure: a
-fact to Sentry's JSON, and whether it is in the share that is sent), wire.py and limits.py (one envelope, its answer,
-the limits named in it), sink.py (all of it together), heartbeat.py.
+it was, and a repeat sends the same bytes. Rooms: encoding.py with failures.py, events.py, transactions.py and choice.py
+(pure: a fact to Sentry's JSON, and whether it is in the share that is sent), wire.py and limits.py (one envelope, its
+answer, the limits named in it), delivery.py (several of them at once), sink.py (all of it together), heartbeat.py.
 """
 
 from __future__ import annotations

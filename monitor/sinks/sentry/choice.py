@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from monitor.sinks.sentry.events import Failure
+from monitor.sinks.sentry.failures import Failure
 from monitor.sinks.sentry.settings import Sample
 
 __all__ = ["Chosen", "belongs", "chosen"]
@@ -44,7 +44,6 @@ def belongs(key: str, share: float) -> bool:
 
 
 def _fits(sample: Sample, failure: Failure) -> bool:
-    turn = failure.turn
-    app = fnmatchcase(turn.app_id, sample.app) or fnmatchcase(turn.app_name, sample.app)
+    app = fnmatchcase(failure.app_id, sample.app) or fnmatchcase(failure.app_name, sample.app)
     named = fnmatchcase(failure.subject, sample.subject) and fnmatchcase(failure.error_type, sample.error_type)
-    return app and named
+    return app and named and sample.handled in {None, failure.handled}

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from monitor import __version__
-from monitor.model import TurnRef, ids
+from monitor.model import AppRef, IndexingChanged, TurnRef, ids
 from monitor.model import semconv as s
 from monitor.normalise.attributes import within_time
 from monitor.sinks.sentry.settings import Config
 
-__all__ = ["Place", "cut", "fitting", "seconds"]
+__all__ = ["Place", "cut", "fitting", "moment", "seconds"]
 
 _US_NS = 1_000
+_SECOND_NS = 1_000_000_000
 _TAG_CHARS = 200
 """Sentry drops a tag whose value is longer."""
 _NAME_CHARS = 200
@@ -56,12 +58,13 @@ class Place:
         sdk = {"name": "dify.monitor", "version": __version__}
         return {name: value for name, value in found.items() if value != ""} | {"sdk": sdk}
 
-    def of_turn(self, turn: TurnRef) -> dict[str, Any]:
-        """Tags, context and user of a turn: the user is the keyed pseudonym."""
-        context = {name: getattr(turn, field) for name, field in _CONTEXT} | {"replay": self.replay(turn)}
-        tags = {name: getattr(turn, field) for name, field in _TAGS}
-        whose = {"user": {"id": turn.user}} if turn.user else {}
-        return {"tags": fitting(tags), "contexts": {"dify": _said(context)}} | whose
+    def of(self, whose: TurnRef | AppRef | IndexingChanged) -> dict[str, Any]:
+        """Tags, context and user of a turn (the user is the keyed pseudonym), or what is known where there is none."""
+        replay = self.replay(whose) if isinstance(whose, TurnRef) else ""
+        context = {"replay": replay} | {name: str(getattr(whose, field, "")) for name, field in _CONTEXT}
+        tags = {name: getattr(whose, field, "") for name, field in _TAGS}
+        user = whose.user if isinstance(whose, TurnRef) else ""
+        return {"tags": fitting(tags), "contexts": {"dify": _said(context)}} | ({"user": {"id": user}} if user else {})
 
     def replay(self, turn: TurnRef) -> str:
         """Where the turn's conversation can be replayed: a link, or else the command."""
@@ -81,6 +84,11 @@ class Place:
 def seconds(ns: int) -> float:
     """A moment as Sentry writes it: seconds since 1970 UTC, to the microsecond."""
     return within_time(ns) // _US_NS / 1_000_000
+
+
+def moment(ns: int) -> str:
+    """A moment for people, in UTC."""
+    return datetime.fromtimestamp(within_time(ns) // _SECOND_NS, UTC).isoformat().replace("+00:00", "Z")
 
 
 def fitting(tags: Mapping[str, object]) -> dict[str, str]:

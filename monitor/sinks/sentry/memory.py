@@ -27,6 +27,7 @@ _MOST_SPANS = 1000
 """As many spans as Sentry takes in one transaction."""
 _MOST_CRUMBS = 100
 """As many breadcrumbs as Sentry takes."""
+_MOST_CAUSES = 100
 _MOST_WINDOWS = 1000
 _ID_CHARS = 12
 _MOST_STATE_BYTES = 16 * 1024 * 1024
@@ -40,10 +41,15 @@ class _Turn(msgspec.Struct, array_like=True, omit_defaults=True):
     spans: dict[str, bytes] = {}
     """By step: of the first ones."""
     size: int = 0
+    causes: dict[str, str] = {}
+    """Steps that failed and were not handled, and what they ran in."""
 
     def learn(self, part: Part) -> None:
         """Add a step, or put it in the place of its former self."""
         self.at = max(self.at, part.at)
+        self.causes.pop(part.step, None)
+        if part.causes and len(self.causes) < _MOST_CAUSES:
+            self.causes[part.step] = part.parent
         if part.crumb:
             self._put(self.crumbs, part.step, part.crumb)
             if len(self.crumbs) > _MOST_CRUMBS:
@@ -87,6 +93,11 @@ class Memory(msgspec.Struct, array_like=True, omit_defaults=True):
         """The spans of a transaction, in the order in which its steps ended."""
         turn = self.turns.get(part.turn)
         return list(turn.spans.values()) if turn else ()
+
+    def is_told(self, part: Part) -> bool:
+        """Whether the part's failure follows from that of a step in it, which has an event of its own."""
+        turn = self.turns.get(part.turn)
+        return part.follows and turn is not None and ("" if part.ends else part.step) in turn.causes.values()
 
     def learn(self, part: Part) -> None:
         """Add what the fact adds to its turn; forget a turn that ended."""

@@ -16,6 +16,12 @@ class Part(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     step: str = ""
     ends: bool = False
     """Whether the turn ended with it."""
+    parent: str = ""
+    """The step that it ran in; empty: the turn itself."""
+    causes: bool = False
+    """Whether what it ran in may have failed because of it: a failure that nobody handled."""
+    follows: bool = False
+    """Whether its event is left out where a step in it has failed: that step's event tells of it."""
     crumb: bytes = b""
     """What it adds to the breadcrumbs of later failures."""
     span: bytes = b""
@@ -32,6 +38,8 @@ class Part(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     transaction: bytes = b""
     """The turn as a transaction, without its spans."""
     transaction_id: str = ""
+    began: int = 0
+    """When the turn began (ns)."""
     steps: int = 0
     """How many steps the turn had."""
     sampled: int = 0

@@ -97,9 +97,12 @@ class Sample(BaseModel):
     app: str = "*"
     """Id or name of the app; `*` and `?` stand for other characters."""
     subject: str = "*"
-    """What failed: `turn`, `tool NAME`, `node ID`, `model NAME`, `dataset ID`, `agent`; with `*` and `?`."""
+    """What failed: `turn`, `tool NAME`, `node ID`, `model NAME`, `dataset ID`, `agent`, `trigger TYPE`,
+    `indexing DATASET`; with `*` and `?`."""
     error_type: str = "*"
     """The type of the error, such as `rate_limit`; with `*` and `?`."""
+    handled: bool | None = None
+    """Only failures that the app handled (true), or that it did not (false); both where it is left out."""
     first: int = Field(default=0, ge=0, le=1000)
     """So many events of each fingerprint are sent in each hour (of Dify's time), whatever `then` says."""
     then: float = Field(ge=0, le=1)
@@ -115,8 +118,11 @@ class Config(AdapterConfig):
     dsn: Annotated[SecretStr, AfterValidator(_readable_dsn)]
     """The project's DSN."""
     what: tuple[Literal["failures", "transactions", "alerts"], ...] = Field(default=("failures",), min_length=1)
-    """What is sent: `failures` (failed steps and turns as issues), `transactions` (each turn with its steps),
-    `alerts` (each alert that fires as an issue)."""
+    """What is sent: `failures` (failed steps and turns, triggers that never became a run and documents that can't be
+    indexed, as issues), `transactions` (each turn with its steps), `alerts` (each alert that fires as an issue)."""
+    causes_only: bool = True
+    """Whether a turn, an iteration or a loop that failed because a step in it failed is left out: the step's event
+    tells of it."""
     content: ContentPolicy = "none"
     """What leaves of inputs, outputs and error messages: `none`, `redacted` (personal data and keys masked) or
     `full`."""
@@ -128,7 +134,8 @@ class Config(AdapterConfig):
     """Address of a conversation's replay, put on each event: `https://replay.example.com/{conversation_id}`. Without
     one, events name the command that shows it."""
     max_age_ns: Annotated[_Duration, Field(gt=0, le=30 * _DAY_NS)] = Field(default=_DAY_NS, alias="max_age")
-    """Events that happened longer ago are left out, at most `30d`: Sentry would show older ones as of now."""
+    """Events that happened longer ago are left out, at most `30d`: Sentry would show older ones as of now. Turns are
+    left out as transactions after five days in any case: Sentry takes none of them."""
     sample: tuple[Sample, ...] = ()
     """Which failures are sent, so that an outage does not burn a quota; empty: all."""
     transaction_rate: float = Field(default=1.0, ge=0, le=1)
@@ -141,6 +148,8 @@ class Config(AdapterConfig):
     """How often; whole minutes from `1m` on."""
     own_crashes: bool = True
     """Whether crashes of `monitor` itself are reported to the same project, as logger `monitor`."""
+    connections: int = Field(default=4, ge=1, le=32)
+    """How many events may be on their way at once."""
     timeout_ns: Annotated[_Duration, Field(gt=0, le=300 * _SECOND_NS)] = Field(default=10 * _SECOND_NS, alias="timeout")
     """How long to wait for an answer, at most five minutes."""
     certificate: str = ""

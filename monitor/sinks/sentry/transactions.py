@@ -1,6 +1,7 @@
 """Turns as Sentry's transactions: our spans (`normalise/spans.py`) in Sentry's words. Pure, and never raises.
 
-A span's op is `gen_ai.` and OpenTelemetry's operation, which is what Sentry's pages for agents look for.
+A span's op is `gen_ai.` and OpenTelemetry's operation, which is what Sentry's pages for agents look for. What they
+want besides: https://develop.sentry.dev/sdk/telemetry/traces/modules/ai-agents/
 """
 
 from __future__ import annotations
@@ -8,23 +9,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from monitor.model import Event, Span, TurnEnded
+import msgspec
+
+from monitor.model import Event, Span, TurnEnded, TurnRef
 from monitor.model import semconv as s
 from monitor.model.spans import AttributeValue
 from monitor.sinks.sentry.common import Place, cut, fitting, seconds
 from monitor.sinks.sentry.envelope import derived_id
 
-__all__ = ["TRANSACTION", "span_json", "transaction_json"]
+__all__ = ["TRANSACTION", "fit", "span_json", "transaction_json"]
 
 TRANSACTION = "transaction"
 """The role of a transaction's id: a failed turn is an event besides."""
 
 _TEXT_CHARS = 4096
+_LEAF_CHARS = (2048, 512, 128, 32)
+_MODEL_CALLS = frozenset({"chat", "text_completion"})
+_PIPELINE_MODES = frozenset({"workflow", "advanced-chat", "rag-pipeline"})
+_AGENT_NAME, _PIPELINE_NAME, _RESPONSE_MODEL = "gen_ai.agent.name", "gen_ai.pipeline.name", "gen_ai.response.model"
 _ORIGIN = "auto.ai.dify"
 _STATUS = {"succeeded": "ok", "partial": "ok", "failed": "internal_error", "stopped": "cancelled"}
 
 
-def span_json(span: Span) -> dict[str, Any]:
+def span_json(span: Span, turn: TurnRef) -> dict[str, Any]:
     """A step's span within its turn's transaction."""
     return {
         **_ids(span),
@@ -34,19 +41,19 @@ def span_json(span: Span) -> dict[str, Any]:
         "timestamp": seconds(span.end_ns),
         "status": "ok" if span.error is None else "internal_error",
         "origin": _ORIGIN,
-        "data": _data(span.attributes),
+        "data": _data(span.attributes, turn),
     }
 
 
 def transaction_json(place: Place, event: Event, ended: TurnEnded, span: Span) -> dict[str, Any]:
     """The turn as a transaction, without its spans. `span` is its root."""
-    common = place.of_turn(ended.turn)
+    common = place.of(ended.turn)
     trace = {
         **_ids(span),
         "op": _op(span),
         "status": _STATUS.get(ended.status, "unknown"),
         "origin": _ORIGIN,
-        "data": _data(span.attributes),
+        "data": _data(span.attributes, ended.turn),
     }
     tags = fitting({s.DIFY_TURN_STATUS: ended.status, s.ERROR_TYPE: ended.error_type})
     return {
@@ -73,6 +80,46 @@ def _op(span: Span) -> str:
     return "http.client" if span.kind == "CLIENT" else "dify.node"
 
 
-def _data(attributes: Mapping[str, AttributeValue]) -> dict[str, AttributeValue]:
+def _data(attributes: Mapping[str, AttributeValue], turn: TurnRef) -> dict[str, AttributeValue]:
     """The attributes, long texts cut: Sentry refuses an event above a megabyte."""
-    return {name: cut(value, _TEXT_CHARS) if isinstance(value, str) else value for name, value in attributes.items()}
+    found = {name: fit(value) if isinstance(value, str) else value for name, value in attributes.items()}
+    return _for_agents_pages(attributes, turn) | found
+
+
+def _for_agents_pages(attributes: Mapping[str, AttributeValue], turn: TurnRef) -> dict[str, AttributeValue]:
+    """What Sentry's pages want of a model's and a tool's call besides: whose it is, and which model answered.
+
+    Dify keeps only the model that was asked for, so that stands for both.
+    """
+    operation = attributes.get(s.GEN_AI_OPERATION_NAME)
+    found: dict[str, AttributeValue] = {}
+    if operation and turn.app_name:
+        found[_PIPELINE_NAME if turn.mode in _PIPELINE_MODES else _AGENT_NAME] = turn.app_name
+    if operation in _MODEL_CALLS and s.GEN_AI_REQUEST_MODEL in attributes:
+        found[_RESPONSE_MODEL] = attributes[s.GEN_AI_REQUEST_MODEL]
+    return found
+
+
+def fit(text: str) -> str:
+    """The text, cut where it is long. What is JSON stays JSON: Sentry shows no messages that it can't parse."""
+    if len(text) <= _TEXT_CHARS or not text.startswith(("[", "{")):
+        return cut(text, _TEXT_CHARS)
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return cut(text, _TEXT_CHARS)
+    for chars in _LEAF_CHARS:
+        shorter = msgspec.json.encode(_with_short_texts(value, chars)).decode()
+        if len(shorter) <= _TEXT_CHARS:
+            return shorter
+    return "[]" if isinstance(value, list) else "{}"
+
+
+def _with_short_texts(value: Any, chars: int) -> Any:
+    if isinstance(value, str):
+        return cut(value, chars)
+    if isinstance(value, list):
+        return [_with_short_texts(each, chars) for each in value]
+    if isinstance(value, dict):
+        return {name: _with_short_texts(each, chars) for name, each in value.items()}
+    return value

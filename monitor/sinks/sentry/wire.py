@@ -1,8 +1,9 @@
-"""One envelope over HTTP, its answer awaited and understood. No retries, no queue, no thread."""
+"""One envelope over HTTP, its answer awaited and understood; for many threads. No retries, no queue."""
 
 from __future__ import annotations
 
 import gzip
+import threading
 
 import httpx
 
@@ -19,21 +20,20 @@ _GZIP_LEVEL = 1
 
 
 class Wire:
-    """The way to one project. For one thread."""
+    """The way to one project. As many as `lanes` may be sent at once, each over a connection that is kept."""
 
     def __init__(self, config: Config, clock: Clock) -> None:
         """Raises ConfigError where the certificate's file can't be read."""
         self._dsn = dsn_of(config.dsn.get_secret_value())
         self._timeout_s, self._tls, self._clock = config.timeout_s, Tls(ca_file=config.certificate), clock
-        self.limits = RateLimits(clock)
+        self.limits, self.lanes = RateLimits(clock), config.connections
+        self._lock = threading.Lock()
         self._client: httpx.Client | None = self._connect()
 
     def post(self, envelope: Envelope) -> None:
         """Send it, whatever the limits say. Raises Retryable, TooLarge, Permanent or Auth."""
-        if self._client is None:
-            self._client = self._connect()
         answer = exchange(
-            self._client,
+            self._opened(),
             "POST",
             self._dsn.url,
             clock=self._clock,
@@ -51,12 +51,20 @@ class Wire:
         self.limits.learn(answer.status, answer.headers, error.after_s if isinstance(error, Retryable) else None)
         if error is not None:
             raise error
+        self.limits.passed(envelope.category)
 
     def close(self) -> None:
         """Let go of the connections; safe twice and before use. A later `post` connects anew."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+    def _opened(self) -> httpx.Client:
+        with self._lock:
+            if self._client is None:
+                self._client = self._connect()
+            return self._client
 
     def _connect(self) -> httpx.Client:
         return client(timeout_s=self._timeout_s, tls=self._tls)

@@ -13,6 +13,7 @@ import structlog
 from monitor.cli.crash_reports import crash_reports, scrubbed
 from monitor.errors import Retryable
 from monitor.sinks import file, sentry
+from monitor.testing.clock import HandClock
 from monitor.testing.servers import LocalServer
 
 KEY = "3b1c5e0f9a7d4e6f8b2a1c0d9e8f7a6b"
@@ -112,11 +113,39 @@ def test_errors_that_the_house_raises_on_purpose_are_no_crashes(server):
     assert reported(server) == []
 
 
-def test_their_texts_are_kept_where_they_are_the_cause(server):
+def test_no_text_leaves_where_one_of_ours_is_the_cause(server):
+    """Our own errors quote what a server said, and servers quote what they were sent."""
     with pytest.raises(RuntimeError), crash_reports([config(server)]):
-        caused("s.example answered 503")
+        caused(f"s.example answered 400 (can't parse {PRIVATE})")
     (found,) = reported(server)
-    assert [each["value"] for each in found["exception"]["values"]] == ["s.example answered 503", ""]
+    assert [(each["type"], each["value"]) for each in found["exception"]["values"]] == [
+        ("Retryable", ""), ("RuntimeError", ""),
+    ]  # fmt: skip
+
+
+def test_a_worker_that_fails_each_minute_is_told_once_an_hour(server):
+    clock = HandClock()
+    with crash_reports([config(server)], clock):
+        for _ in range(62):
+            log_crash()
+            clock.move(60)
+        log_another()
+    tags = [found["tags"] for found in reported(server)]
+    assert [each.get("repeats") for each in tags] == [None, "59", None]
+
+
+def log_crash() -> None:
+    try:
+        crash(PRIVATE)
+    except ValueError:
+        structlog.get_logger().exception("poll_failed")
+
+
+def log_another() -> None:
+    try:
+        _ = {}[PRIVATE]
+    except KeyError:
+        structlog.get_logger().exception("poll_failed")
 
 
 def test_the_log_is_as_it_was(server):

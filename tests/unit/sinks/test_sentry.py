@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,10 +32,10 @@ BOTH = ("failures", "transactions")
 
 
 class Recorder:
-    """Implements `monitor.sinks.sentry.sink.Transport`: keeps what it is given, and fails as it is told."""
+    """Implements `monitor.sinks.sentry.delivery.Transport`: keeps what it is given, and fails as it is told."""
 
     def __init__(self, clock: HandClock) -> None:
-        self.limits = RateLimits(clock)
+        self.limits, self.lanes = RateLimits(clock), 1
         self.sent: list[Envelope] = []
         self.fails: dict[int, MonitorError] = {}
         """By the number of the attempt, from 1."""
@@ -55,6 +56,16 @@ def built(*, clock: HandClock | None = None, **settings: Any) -> tuple[SentrySin
     wire = Recorder(clock)
     config = sentry.Config(type="sentry", dsn=f"https://{KEY}@s.example/1", **settings)
     return SentrySink(config, Tools(clock=clock, logger=WordKeeper(), pseudonym=str), wire), wire
+
+
+def over_the_wire(
+    server: LocalServer, clock: HandClock | None = None, words: WordKeeper | None = None, **settings: Any
+) -> SentrySink:
+    """A sink that speaks to the server, over one connection unless told otherwise."""
+    dsn = server.url.replace("://", f"://{KEY}@") + "/1"
+    config = sentry.Config(type="sentry", dsn=dsn, **({"connections": 1} | settings))
+    tools = Tools(clock=clock or HandClock(NOW_NS), logger=words or WordKeeper(), pseudonym=str)
+    return sentry.build(config, tools)
 
 
 def send(sink: SentrySink, events: Sequence[Recorded]) -> Report:
@@ -86,7 +97,7 @@ class TestTurns:
         assert [each["message"] for each in found["breadcrumbs"]["values"]] == ["llm gpt-4o-mini"]
 
     def test_a_failed_turn_tells_all_its_steps(self):
-        sink, wire = built()
+        sink, wire = built(causes_only=False)
         turn = samples.turn_ref()
         steps = [samples.llm_step(turn, 1), samples.tool_step(turn, 2, status="failed"), samples.llm_step(turn, 3)]
         facts = [StepEnded(turn=turn, step=step) for step in steps]
@@ -159,23 +170,25 @@ class TestTurns:
 
 @given(cuts=st.lists(st.integers(1, 24), max_size=6), crash=st.lists(st.booleans(), min_size=7, max_size=7))
 def test_windows_and_restarts_change_nothing(cuts: list[int], crash: list[bool]) -> None:
-    """However the events are cut into windows, and whether the process is another one for each, the same is sent."""
+    """However the events are cut into windows, and whether the process is another one for each, the same is sent.
+
+    Within a window failures go first, so the order is not the same.
+    """
     events = turns(5)
     settings: dict[str, Any] = {"what": BOTH, "sample": [{"first": 2, "then": 0.3}]}
     sink, wire = built(**settings)
     send(sink, events)
     wanted = [each.to_bytes() for each in wire.sent]
     places = [0, *sorted(set(cuts)), len(events)]
-    sink, found, state = built(**settings)[0], [], ""
+    sink, wire = built(**settings)
+    wires, state = [wire], ""
     for restarted, first, last in zip(crash, places, places[1:], strict=False):
         if restarted:
-            sink, _ = built(**settings)
+            sink, wire = built(**settings)
+            wires.append(wire)
             sink.resume(state)
-        wire = Recorder(HandClock(NOW_NS))
-        sink._wire = wire
         state = send(sink, events[first:last]).state
-        found += [each.to_bytes() for each in wire.sent]
-    assert found == wanted
+    assert sorted(each.to_bytes() for wire in wires for each in wire.sent) == sorted(wanted)
 
 
 class TestFailedDeliveries:
@@ -269,8 +282,13 @@ class TestRateLimits:
             ("50::project", {"error": 50, "transaction": 50}),
             ("50:", {"error": 50}),
             ("60:ERROR", {"error": 60}),
+            ("2.5:error:key", {"error": 2.5}),
+            (" 60 : error ; transaction : key ", {"error": 60, "transaction": 60}),
+            ("60:error:organization:quota:custom;other:more:still", {"error": 60, "transaction": 0}),
+            ("60:error, 2700:error:key, 30:error", {"error": 2700}),
+            ("60:attachment;no_such_thing:key", {"error": 0, "transaction": 0}),
             ("", {"error": 0}),
-            ("soon:error, :, ,7,-5:error,1e3:error", {"error": 0}),
+            ("soon:error, :, ,7,-5:error,1e3:error,1.:error,.5:error,inf:error,٣:error", {"error": 0}),
             ("99999999999999:error", {"error": 31 * DAY}),
         ],
     )  # fmt: skip
@@ -306,6 +324,24 @@ class TestRateLimits:
         clock.move(1)
         assert limits.wait_s("error") == 0
 
+    def test_a_shorter_limit_lifts_no_longer_one(self):
+        limits = RateLimits(HandClock())
+        for header in ("3600:error:organization", "60:error:key"):
+            limits.learn(200, {"x-sentry-rate-limits": header}, None)
+        assert limits.wait_s("error") == 3600
+
+    def test_a_category_that_nobody_knows_holds_nothing_up(self):
+        """Even with a 429: only its Retry-After, which the caller obeys, is for all."""
+        clock = HandClock(NOW_NS)
+        with LocalServer() as server:
+            server.answer(Answer(429, headers={"X-Sentry-Rate-Limits": "3600:no_such_thing:key", "Retry-After": "7"}))
+            sink = over_the_wire(server, clock)
+            with pytest.raises(Retryable) as caught:
+                send(sink, [failure()])
+            server.answer(Answer(200))
+            assert (caught.value.after_s, send(sink, [failure()]).accepted) == (7, 1)
+            sink.close()
+
     def test_failures_wait_and_none_is_lost(self):
         """No request leaves while the limit holds; the cursor stands still, and then all go."""
         clock = HandClock(NOW_NS)
@@ -336,6 +372,45 @@ class TestRateLimits:
         assert sink.left_out == {"rate_limited": 3}
         assert report.accepted == 12
 
+    def test_a_quota_that_comes_as_short_limits_leaves_them_out_too(self):
+        """Sentry says `60` of a quota that is used up, and again whenever asked."""
+        clock = HandClock(NOW_NS)
+        with LocalServer() as server:
+            limited = Answer(429, headers={"X-Sentry-Rate-Limits": "60:transaction;span:organization:usage_exceeded"})
+            server.answer(limited)
+            sink = over_the_wire(server, clock, what=BOTH)
+            waited = 0
+            while not sink.left_out:
+                try:
+                    send(sink, turns(1, failed=False))
+                except Retryable:
+                    waited += 1
+                    clock.move(60)
+            assert (waited, sink.left_out) == (11, {"rate_limited": 1})
+            assert send(sink, turns(2, failed=False)).left_out == 2
+            clock.move(60)
+            server.answer(Answer(200))
+            assert send(sink, turns(1, failed=False)).left_out == 0
+            server.answer(limited)
+            with pytest.raises(Retryable):
+                send(sink, turns(1, failed=False))
+            sink.close()
+
+    def test_transactions_hold_no_failure_of_their_window_up(self):
+        sink, wire = built(what=BOTH)
+        wire.limits.learn(200, {"x-sentry-rate-limits": "60:transaction:key"}, None)
+        with pytest.raises(Retryable):
+            send(sink, turns(3))
+        assert [each.item for each in wire.sent] == ["event"] * 3
+
+    def test_a_limit_on_failures_lets_transactions_wait_behind_them(self):
+        """However long: what Sentry takes later is in the order of the journal."""
+        sink, wire = built(what=BOTH)
+        wire.limits.learn(200, {"x-sentry-rate-limits": "86400:error;transaction:key"}, None)
+        with pytest.raises(Retryable) as caught:
+            send(sink, turns(3))
+        assert (caught.value.after_s, wire.sent, sink.left_out) == (86400, [], {})
+
     def test_a_fact_of_which_something_was_sent_was_taken(self):
         """A failed turn is an event and a transaction: the second is left out, the first counts."""
         sink, wire = built(what=BOTH)
@@ -345,14 +420,14 @@ class TestRateLimits:
         assert sink.left_out == {"rate_limited": 1}
 
     def test_a_refusal_that_names_a_long_limit_leaves_the_transaction_out(self):
-        """Over the wire: 429 for a transaction, and the failures after it are sent."""
+        """Over the wire: 429 for a transaction, and what comes after it is sent."""
         with LocalServer() as server:
             limited = Answer(429, headers={"X-Sentry-Rate-Limits": "86400:transaction:organization"})
-            server.answer(limited, Answer(200))
-            config = sentry.Config(type="sentry", dsn=server.url.replace("://", f"://{KEY}@") + "/1", what=BOTH)
-            sink = sentry.build(config, Tools(clock=HandClock(NOW_NS), logger=WordKeeper(), pseudonym=str))
+            server.answer(Answer(200), limited, Answer(200))
+            sink = over_the_wire(server, what=BOTH)
             report = send(sink, [*turns(1, failed=False), failure(50)])
-            assert len(server.requests) == 2
+            send(sink, [failure(51)])
+            assert len(server.requests) == 3
             assert sink.left_out == {"rate_limited": 1}
             assert report.accepted == 5
             sink.close()
@@ -362,8 +437,7 @@ class TestRateLimits:
         with LocalServer() as server:
             limited = Answer(200, headers={"X-Sentry-Rate-Limits": "86400:transaction:organization"})
             server.answer(limited)
-            config = sentry.Config(type="sentry", dsn=server.url.replace("://", f"://{KEY}@") + "/1", what=BOTH)
-            sink = sentry.build(config, Tools(clock=HandClock(NOW_NS), logger=WordKeeper(), pseudonym=str))
+            sink = over_the_wire(server, what=BOTH)
             send(sink, turns(2))
             assert len(server.requests) == 2
             sink.close()
@@ -396,11 +470,117 @@ class TestLeftOut:
         send(again, turns(1))
         assert again.left_out == {"too_old": 3}
 
+    def test_a_transaction_that_sentry_would_throw_away_is_left_out(self):
+        """It answers 200 to one that began more than five days ago, and keeps nothing of it."""
+        clock = HandClock(samples.BASE_NS + 6 * DAY * samples.SECOND)
+        sink, wire = built(clock=clock, max_age="30d", what=BOTH)
+        send(sink, turns(1))
+        assert [each.item for each in wire.sent] == ["event"]
+        assert sink.left_out == {"too_old": 1}
+
     def test_max_age_is_a_setting(self):
         clock = HandClock(samples.BASE_NS + 2 * DAY * samples.SECOND)
         sink, wire = built(clock=clock, max_age="3d")
         send(sink, turns(2))
         assert len(wire.sent) == 2
+
+
+class TestCauses:
+    """A failure is told where it happened."""
+
+    def chain(self, turn: Any = None, **inner: Any) -> list[Recorded]:
+        """A tool fails in an iteration, which fails of it, and so does the turn."""
+        turn = turn or samples.chatflow_ref()
+        loop = samples.node_step(turn, 1, "iteration", status="failed")
+        tool = samples.tool_step(turn, 2, **{"status": "failed", "parent_id": loop.id, **inner})
+        facts = [StepEnded(turn=turn, step=tool), StepEnded(turn=turn, step=loop)]
+        bodies = (*facts, samples.turn_ended(turn, status="failed"))
+        return [samples.recorded(body, seq=seq) for seq, body in enumerate(bodies, 1)]
+
+    def test_what_failed_because_of_it_is_left_out_and_counted(self):
+        sink, wire = built()
+        report = send(sink, self.chain())
+        assert [each.seq for each in wire.sent] == [1]
+        assert (sink.left_out, report.left_out) == ({"consequence": 2}, 2)
+
+    def test_so_it_is_in_windows_of_one(self):
+        sink, wire = built()
+        for fact in self.chain():
+            send(sink, [fact])
+        assert [each.seq for each in wire.sent] == [1]
+
+    def test_a_failure_that_was_handled_is_no_cause(self):
+        sink, wire = built()
+        send(sink, self.chain(handled=True))
+        assert [each.seq for each in wire.sent] == [1, 2]
+
+    def test_what_is_not_yet_final_is_no_cause(self):
+        sink, wire = built()
+        send(sink, self.chain(provisional=True))
+        assert [each.seq for each in wire.sent] == [2]
+
+    def test_a_step_that_came_through_after_all_is_no_cause(self):
+        sink, wire = built()
+        first, *rest = self.chain()
+        send(sink, [first, self.chain(status="succeeded")[0], *rest])
+        assert [payload["transaction"].rpartition(" ")[2] for payload in payloads(wire, "event")] == [
+            "query_order_status", "提取订单号",
+        ]  # fmt: skip
+
+    def test_another_turns_failure_is_no_cause(self):
+        sink, wire = built()
+        other = samples.recorded(samples.turn_ended(samples.chatflow_ref(2), status="failed"), seq=9)
+        send(sink, [self.chain()[0], other])
+        assert [each.seq for each in wire.sent] == [1, 9]
+
+    def test_who_wants_all_gets_all(self):
+        sink, wire = built(causes_only=False)
+        send(sink, self.chain())
+        assert [each.seq for each in wire.sent] == [1, 2, 3]
+
+    def test_a_turn_as_a_transaction_is_sent_all_the_same(self):
+        sink, wire = built(what=BOTH)
+        send(sink, self.chain())
+        assert [each.item for each in wire.sent] == ["event", "transaction"]
+
+
+class TestSeveralAtOnce:
+    def test_they_are_on_their_way_together(self):
+        """Four requests stand at the server, none answered, before one is."""
+        with LocalServer() as server:
+            gate = server.hang()
+            sink = over_the_wire(server, connections=4)
+            done: list[Report] = []
+            events = [failure(number) for number in range(1, 9)]
+            thread = threading.Thread(target=lambda: done.append(send(sink, events)))
+            thread.start()
+            server.wait_for(4)
+            gate.set()
+            server.answer(Answer(200))
+            thread.join(30)
+            assert [report.accepted for report in done] == [8]
+            assert len(server.requests) == 8
+            sink.close()
+
+    def test_one_that_fails_loses_and_repeats_none(self):
+        with LocalServer() as server:
+            server.answer(Answer(200), Answer(200), Answer(503), Answer(200))
+            sink = over_the_wire(server, connections=4)
+            events = [failure(number) for number in range(1, 41)]
+            with pytest.raises(Retryable):
+                send(sink, events)
+            assert send(sink, events).accepted == 40
+            ids = Counter(seen.decoded.splitlines()[0] for seen in server.requests)
+            assert sorted(ids.values()) == [1] * 39 + [2]
+            sink.close()
+
+    def test_a_refusal_stops_nobody(self):
+        with LocalServer() as server:
+            server.answer(Answer(200), Answer(400), Answer(200))
+            sink = over_the_wire(server, connections=4)
+            report = send(sink, [failure(number) for number in range(1, 21)])
+            assert (report.accepted, len(report.rejected), len(server.requests)) == (19, 1, 20)
+            sink.close()
 
 
 class TestSampling:
@@ -446,6 +626,11 @@ class TestSampling:
         send(sink, [failure(1, error_type="rate_limit"), failure(2), failure(3, tool=None, kind="agent")])
         assert [each.seq for each in wire.sent] == [2]
 
+    def test_what_the_app_handled_can_be_left_out(self):
+        sink, wire = built(sample=[{"handled": True, "then": 0}])
+        send(sink, [failure(1, handled=True), failure(2)])
+        assert [each.seq for each in wire.sent] == [2]
+
     def test_without_a_sample_everything_is_sent(self):
         sink, wire = built()
         send(sink, [failure(number) for number in range(1, 101)])
@@ -467,10 +652,7 @@ class TestSampling:
 
 class TestHeartbeat:
     def beats(self, server: LocalServer, clock: HandClock, words: WordKeeper | None = None, **settings: Any) -> Any:
-        config = sentry.Config(
-            type="sentry", dsn=server.url.replace("://", f"://{KEY}@") + "/1", heartbeat="dify-monitor", **settings
-        )
-        return sentry.build(config, Tools(clock=clock, logger=words or WordKeeper(), pseudonym=str))
+        return over_the_wire(server, clock, words, heartbeat="dify-monitor", **settings)
 
     def test_says_that_we_are_alive(self):
         clock = HandClock(NOW_NS)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from monitor.model import Alert, AlertChanged, Attempt, Evidence, Redaction, StepEnded, Tool
+from monitor.model import Alert, AlertChanged, Attempt, Evidence, IndexingChanged, Redaction, StepEnded, Tool
 from monitor.model.ids import span_id, trace_id
 from monitor.normalise.redact import Leaving
 from monitor.sinks.sentry import Config
 from monitor.sinks.sentry.encoding import Encoder
 from monitor.sinks.sentry.parts import Part, unpack
-from monitor.testing import samples
+from monitor.sinks.sentry.transactions import fit
+from monitor.testing import notes, samples
 
 DSN = "https://3b1c5e0f9a7d4e6f8b2a1c0d9e8f7a6b@sentry.example.com/42"
 SECRET_WORDS = {
@@ -53,6 +57,17 @@ def alert(**changes: Any) -> AlertChanged:
         evidence=(evidence, evidence),
     )  # fmt: skip
     return AlertChanged(**({"alert": raised, "was": "pending", "now": "firing", "reason": "held_for"} | changes))
+
+
+def trigger(**changes: Any) -> Any:
+    return notes.trigger(**changes).body
+
+
+def indexing(**changes: Any) -> IndexingChanged:
+    told = IndexingChanged(
+        "t", samples.uuid(1, 14), "d-1", "failed", "error", dataset_name="售后政策", error_type="auth"
+    )
+    return msgspec.structs.replace(told, **changes)
 
 
 class TestGrouping:
@@ -94,6 +109,18 @@ class TestGrouping:
 
     def test_an_error_without_a_type_has_one(self):
         assert event(failed(error_type=""))["fingerprint"][3] == "_OTHER"
+
+    @pytest.mark.parametrize("status", ["failed", "rate_limited"])
+    def test_a_trigger_that_never_became_a_run_groups_by_app_and_kind(self, status):
+        found = event(trigger(status=status, turn_id="", error_type="rate_limit"))
+        app = samples.chatflow_ref().app_id
+        assert found["fingerprint"] == ["dify", app, "trigger trigger-webhook", "rate_limit"]
+
+    @pytest.mark.parametrize(("status", "kind", "level"), [("failed", "auth", "error"), ("stuck", "stuck", "warning")])
+    def test_indexing_groups_by_knowledge_base(self, status, kind, level):
+        found = event(indexing(status=status, error_type="auth" if status == "failed" else ""))
+        assert found["fingerprint"] == ["dify", "", f"indexing {samples.uuid(1, 14)}", kind]
+        assert found["level"] == level
 
     def test_an_alert_groups_by_rule_and_labels(self):
         found = event(alert(), what=["alerts"])
@@ -167,6 +194,84 @@ class TestFailures:
         assert all(value and len(value) <= 200 and "\n" not in value for value in tags.values())
 
 
+class TestTitles:
+    """A list of issues shows type, value and `transaction`: what failed, where, and how."""
+
+    @pytest.mark.parametrize(
+        ("body", "title", "culprit"),
+        [
+            (failed(), "tool_invoke_error: tool query_order_status failed in 客服 Agent: 超时",
+             "客服 Agent: tool query_order_status"),
+            (StepEnded(samples.chatflow_ref(), samples.node_step(status="failed", error_type="timeout")),
+             "timeout: code 提取订单号 failed in 客服 Chatflow: 超时", "客服 Chatflow: code 提取订单号"),
+            (samples.turn_ended(status="failed", error_type=""), "error: turn failed in 客服 Agent: 超时",
+             "客服 Agent: turn"),
+            (trigger(status="rate_limited", turn_id="", error_type="rate_limit"),
+             "rate_limit: trigger-webhook failed in 客服 Chatflow: 超时", "客服 Chatflow: trigger-webhook"),
+            (indexing(), "auth: indexing failed in 售后政策: 超时", "售后政策: indexing"),
+        ],
+    )  # fmt: skip
+    def test_says_what_failed_and_where(self, body, title, culprit):
+        found = event(body, {"error": "超时"}, content="full")
+        (exception,) = found["exception"]["values"]
+        assert f"{exception['type']}: {exception['value']}" == title
+        assert found["transaction"] == culprit
+        bare = event(body, {"error": "超时"})["exception"]["values"][0]
+        assert f"{bare['type']}: {bare['value']}: 超时" == title
+
+    def test_the_replay_comes_first(self):
+        """Of what a reader may show shortened."""
+        assert next(iter(event(failed())["contexts"]["dify"])) == "replay"
+        assert next(iter(event(alert(), what=["alerts"])["contexts"]["alert"])) == "replay"
+
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({}, "tool query_order_status"),
+            ({"status": "failed"}, "tool query_order_status failed: tool_invoke_error"),
+            ({"status": "failed", "handled": True}, "tool query_order_status failed: tool_invoke_error (handled)"),
+            ({"status": "stopped"}, "tool query_order_status stopped"),
+        ],
+    )
+    def test_a_breadcrumb_says_how_its_step_ended(self, changes, said):
+        assert json.loads(part(failed(samples.tool_step(**changes))).crumb)["message"] == said
+
+
+class TestBesideTheTurns:
+    @pytest.mark.parametrize(
+        "body",
+        [
+            trigger(status="failed"),
+            trigger(status="succeeded", turn_id=""),
+            indexing(status="completed"),
+            indexing(status="paused"),
+            indexing(status="deleted"),
+        ],
+    )
+    def test_what_a_turn_tells_or_no_failure_is_no_event(self, body):
+        encoder = encoder_of(Config(type="sentry", dsn=DSN))
+        assert encoder.encode(samples.recorded(body)) == b""
+
+    def test_they_are_failures_and_nothing_else(self):
+        encoder = encoder_of(Config(type="sentry", dsn=DSN, what=["transactions", "alerts"]))
+        assert encoder.encode(samples.recorded(trigger(status="failed", turn_id=""))) == b""
+
+    def test_a_trigger_says_whose_it_is(self):
+        found = event(trigger(status="failed", turn_id="", retries=2))
+        assert found["tags"]["dify.app.name"] == "客服 Chatflow"
+        assert found["tags"]["dify.trigger.type"] == "trigger-webhook"
+        assert found["contexts"]["dify"]["dify.trigger.retries"] == 2
+        assert "trace" not in found["contexts"]
+        assert "user" not in found
+
+    def test_a_documents_name_is_content(self):
+        words = {"name": "张三的合同.pdf", "error": "no model"}
+        assert "张三" not in json.dumps(event(indexing(), words), ensure_ascii=False)
+        found = event(indexing(), words, content="full")
+        assert found["contexts"]["content"] == {"name": "张三的合同.pdf"}
+        assert found["contexts"]["dify"]["dify.document.id"] == "d-1"
+
+
 class TestContent:
     def test_nothing_that_anybody_wrote_leaves_by_default(self):
         whole = json.dumps(event(failed(), SECRET_WORDS), ensure_ascii=False)
@@ -175,7 +280,8 @@ class TestContent:
 
     def test_redacted_masks(self):
         found = event(failed(), SECRET_WORDS, content="redacted")
-        assert found["exception"]["values"][0]["value"] == "failed for [email]"
+        value = found["exception"]["values"][0]["value"]
+        assert value == "tool query_order_status failed in 客服 Agent: failed for [email]"
         assert "[email]" in found["contexts"]["content"]["input"]
         assert "alice" not in json.dumps(found)
 
@@ -207,6 +313,45 @@ class TestTransactions:
         assert span["data"]["gen_ai.usage.input_tokens"] == 75
         assert span["parent_span_id"] == span_id(samples.turn_ref().turn_id, "turn", samples.turn_ref().turn_id)
 
+    def test_what_sentrys_pages_for_agents_want_is_there(self):
+        """https://develop.sentry.dev/sdk/telemetry/traces/modules/ai-agents/: MUST and SHOULD of each kind of span."""
+        turn, flow = samples.turn_ref(), samples.chatflow_ref()
+        chat, tool = samples.llm_step(turn), samples.tool_step(turn)
+        spans = [part(StepEnded(turn=turn, step=step), what=["transactions"]).span for step in (chat, tool)]
+        of_chat, of_tool = (json.loads(span)["data"] for span in spans)
+        assert of_chat["gen_ai.operation.name"] == "chat"
+        assert of_chat["gen_ai.provider.name"] == "openai"
+        assert of_chat["gen_ai.request.model"] == of_chat["gen_ai.response.model"] == "gpt-4o-mini"
+        assert of_chat["gen_ai.conversation.id"] == turn.conversation_id
+        assert of_tool["gen_ai.operation.name"] == "execute_tool"
+        assert of_tool["gen_ai.tool.name"] == "query_order_status"
+        assert of_chat["gen_ai.agent.name"] == of_tool["gen_ai.agent.name"] == "客服 Agent"
+        whole = json.loads(part(samples.turn_ended(turn), what=["transactions"]).transaction)["contexts"]["trace"]
+        assert whole["data"]["gen_ai.operation.name"] == "invoke_agent"
+        assert whole["data"]["gen_ai.agent.name"] == "客服 Agent"
+        span = part(StepEnded(turn=flow, step=samples.llm_step(flow)), what=["transactions"]).span
+        assert json.loads(span)["data"]["gen_ai.pipeline.name"] == "客服 Chatflow"
+
+    def test_long_messages_stay_json(self):
+        """Sentry shows no conversation whose messages it can't parse."""
+        step = samples.llm_step()
+        words = {"output": "很长的回答。" * 5000, "input": "问" * 50_000}
+        span = part(StepEnded(turn=samples.turn_ref(), step=step), words, content="full", what=["transactions"]).span
+        data = json.loads(span)["data"]
+        assert len(span) < 40_000
+        (message,) = json.loads(data["gen_ai.output.messages"])
+        assert message["role"] == "assistant"
+        assert "很长的回答。" in json.dumps(message, ensure_ascii=False)
+
+    @given(st.lists(st.text(max_size=3000), max_size=300).map(json.dumps) | st.text('[]{}":,a', max_size=9000))
+    def test_a_text_fits_and_what_was_json_still_is(self, text):
+        found = fit(text)
+        assert len(found) <= 4096
+        with contextlib.suppress(ValueError):
+            json.loads(text)
+            if text.startswith(("[", "{")):
+                json.loads(found)
+
     def test_other_nodes_have_an_op_too(self):
         spans = [part(failed(step), what=["transactions"]).span for step in (samples.node_step(), samples.http_step())]
         assert [json.loads(span)["op"] for span in spans] == ["dify.node", "http.client"]
@@ -225,9 +370,10 @@ class TestAlerts:
             "alert.rule": "tool_failures", "alert.severity": "page", "alert.tool": "search",
             "alert.app_id": samples.turn_ref().app_id,
         }  # fmt: skip
-        assert found["contexts"]["alert"]["turns"] == [
-            {"turn_id": samples.turn_ref().turn_id, "replay": "monitor replay c-1"}
-        ]
+        context = found["contexts"]["alert"]
+        assert context["replay"] == "monitor replay c-1"
+        assert context["replays"] == ["monitor replay c-1"]
+        assert context["alert.since"] == "2025-09-24T08:00:00Z"
 
     @pytest.mark.parametrize("changes", [{"now": "resolved"}, {"now": "pending"}, {"history": True}])
     def test_only_a_firing_alert_is_an_issue(self, changes):
