@@ -185,6 +185,8 @@ class Report(msgspec.Struct, frozen=True):
     left_out: int = 0
     """How many events were neither accepted nor rejected, because of the sink's configuration or the other side's
     quota: a sample, an age, a limit."""
+    left_out_by: Mapping[str, int] = {}
+    """How many items were left out, by why: a bounded word each. An event may give more items than one."""
     state: str = ""
     """Where the sink stands now; committed with the cursor and handed to `resume` at the next start."""
 

@@ -275,6 +275,11 @@ OWN_CATALOGUE: tuple[Definition, ...] = (
         "Events by what became of them at a sink: accepted, rejected, left_out.", ("sink", "outcome"),
     ),
     Definition(
+        "dify_monitor_sink_left_out_total", "counter",
+        "What a sink did not send because of its configuration or of the other side's quota, by why.",
+        ("sink", "reason"),
+    ),
+    Definition(
         "dify_monitor_sink_write_seconds", "histogram", "How long one delivery to a sink took.",
         ("sink",), buckets=_OWN_SECONDS,
     ),

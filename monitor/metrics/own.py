@@ -72,6 +72,7 @@ class SelfMetrics:
         self.source_poll_seconds = self._histogram("source_poll_seconds")
         self.source_errors = self._counter("source_errors_total")
         self.sink_events = self._counter("sink_events_total")
+        self.sink_left_out = self._counter("sink_left_out_total")
         self.sink_write_seconds = self._histogram("sink_write_seconds")
         self.sink_retries = self._counter("sink_retries_total")
         self.rejected = self._counter("rejected_total")

@@ -126,6 +126,8 @@ class Shipper:
         self._own.sink_events.labels(self._sink.name, "accepted").inc(report.accepted)
         if report.left_out:
             self._own.sink_events.labels(self._sink.name, "left_out").inc(report.left_out)
+        for why, count in report.left_out_by.items():
+            self._own.sink_left_out.labels(self._sink.name, why).inc(count)
         self._failures = 0
         self._window = min(self._sink.max_events, self._window * 2)
 

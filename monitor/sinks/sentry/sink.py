@@ -82,6 +82,7 @@ class SentrySink:
     def send(self, parts: Sequence[bytes], seqs: Sequence[int]) -> Report:
         """Send what the parts give. The report's state is the memory after them."""
         window = _Window(read_memory(self._state))
+        before = dict(window.memory.left_out)
         pairs = [(unpack(part), seq) for part, seq in zip(parts, seqs, strict=True) if part]
         envelopes = list(self._planned(window, pairs))
         self._deliver(window, envelopes)
@@ -94,6 +95,9 @@ class SentrySink:
             accepted=accepted,
             rejected=tuple(window.rejected),
             left_out=len(window.left - window.sent),
+            left_out_by={
+                why: n - before.get(why, 0) for why, n in window.memory.left_out.items() if n > before.get(why, 0)
+            },
             state=self._state,
         )
 

@@ -502,6 +502,7 @@ class TestCauses:
         report = send(sink, self.chain())
         assert [each.seq for each in wire.sent] == [1]
         assert (sink.left_out, report.left_out) == ({"consequence": 2}, 2)
+        assert report.left_out_by == {"consequence": 2}
 
     def test_so_it_is_in_windows_of_one(self):
         sink, wire = built()
