@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from subprocess import CompletedProcess
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from tests.backends.bugsink import Bugsink
     from tests.backends.collector import Collector
     from tests.backends.elasticsearch import Elasticsearch
+    from tests.backends.phoenix import Phoenix
     from tests.backends.postgres import Database, Postgres
     from tests.backends.prometheus import Prometheus
 
 T = TypeVar("T")
-BACKENDS = ("postgres", "collector", "prometheus", "promtool", "elasticsearch", "bugsink")
+BACKENDS = ("postgres", "collector", "prometheus", "promtool", "elasticsearch", "bugsink", "phoenix")
 
 # A busy machine makes single examples slow; that says nothing about the code, so neither is a failure.
 for _name, _examples in {"dev": 50, "ci": 300, "nightly": 5000}.items():
@@ -105,18 +106,18 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture(scope="module")
 def elasticsearch() -> Iterator[Callable[..., Elasticsearch]]:
-    """Elasticsearch by version, with or without security; one at a time: `elasticsearch(9, security=False)`."""
+    """Elasticsearch by version, with or without security and so on; one at a time: `elasticsearch(9, security=False)`."""
     from tests.backends.elasticsearch import Elasticsearch  # noqa: PLC0415
 
-    running: dict[tuple[int, bool], Elasticsearch] = {}
+    running: dict[str, Elasticsearch] = {}
     with ExitStack() as stack:
 
-        def start(version: int, *, security: bool = True) -> Elasticsearch:
-            wanted = (version, security)
+        def start(version: int, **how: Any) -> Elasticsearch:
+            wanted = f"{version} {how}"
             if wanted not in running:
                 stack.close()
                 running.clear()
-                running[wanted] = stack.enter_context(_or_skip(lambda: Elasticsearch(version, security=security)))
+                running[wanted] = stack.enter_context(_or_skip(lambda: Elasticsearch(version, **how)))
             return running[wanted]
 
         yield start
@@ -128,6 +129,15 @@ def bugsink() -> Iterator[Bugsink]:
     from tests.backends.bugsink import Bugsink  # noqa: PLC0415
 
     with _or_skip(Bugsink) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def phoenix() -> Iterator[Phoenix]:
+    """A trace backend that reads OpenInference for the whole session; a project is made by the first span for it."""
+    from tests.backends.phoenix import Phoenix  # noqa: PLC0415
+
+    with _or_skip(Phoenix) as server:
         yield server
 
 

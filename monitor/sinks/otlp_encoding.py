@@ -34,12 +34,13 @@ _SCOPE_SPANS_SPANS = b"\x12"  # 2, after `scope`
 class Encoder:
     """Encodes spans under one resource. Pure: the same span gives the same bytes."""
 
-    def __init__(self, resource: Mapping[str, str]) -> None:
+    def __init__(self, resource: Mapping[str, str], schema_url: str = SCHEMA_URL) -> None:
+        """`schema_url` says which version of OpenTelemetry's names the spans have; empty where they have others."""
         attributes = list(_attributes(resource))
         scope = InstrumentationScope(name=SCOPE_NAME, version=__version__)
         self._resource = pb.ResourceSpans(resource=Resource(attributes=attributes)).SerializeToString()
         self._scope = pb.ScopeSpans(scope=scope).SerializeToString()
-        self._scope_end = pb.ScopeSpans(schema_url=SCHEMA_URL).SerializeToString()
+        self._scope_end = pb.ScopeSpans(schema_url=schema_url).SerializeToString()
 
     def encode(self, span: Span) -> bytes:
         """One entry of a request's `resource_spans`, tag and length included."""

@@ -19,6 +19,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, SecretStr
 from monitor.errors import ConfigError
 from monitor.model import ContentPolicy
 from monitor.model.units import size_bytes
+from monitor.normalise.profiles import ProfileName
 from monitor.ports import AdapterConfig
 
 __all__ = ["Config", "Settings", "in_clear", "settings_of"]
@@ -68,6 +69,9 @@ class Config(AdapterConfig):
     content: ContentPolicy = "none"
     """What leaves of inputs, outputs and error messages: `none`, `redacted` (personal data and keys masked) or
     `full`."""
+    profile: ProfileName = "otel"
+    """In whose words the spans are: `otel` (OpenTelemetry's conventions for generative AI), `openinference` (Arize
+    Phoenix, Arize AX) or `sentry`."""
     service_name: str = Field(default="dify", min_length=1)
     """Resource attribute `service.name` of the spans."""
     deployment_environment: str = ""

@@ -7,6 +7,8 @@ from typing import Protocol
 
 from monitor.http import excerpt, redact_url
 from monitor.model import Recorded, StepEnded, semconv
+from monitor.model.semconv import SCHEMA_URL
+from monitor.normalise.profiles import PROFILES
 from monitor.normalise.redact import Leaving
 from monitor.normalise.spans import SPAN_KINDS, spans_of
 from monitor.ports import Report, Tools
@@ -45,7 +47,9 @@ class OtlpSink:
         self.max_events = config.max_spans
         self.max_bytes = config.max_bytes
         self._leaving = leaving
-        self._encoder = Encoder(_resource(config))
+        profile = PROFILES[config.profile]
+        self._in_profile = profile.span
+        self._encoder = Encoder(profile.resource(_resource(config)), schema_url=SCHEMA_URL if profile.is_otel else "")
         self._transport = transport
         self._settings = settings
 
@@ -63,7 +67,7 @@ class OtlpSink:
         if isinstance(body, StepEnded) and body.step.provisional:
             return b""
         span = spans_of(recorded, self._leaving.of(recorded.event))
-        return b"" if span is None else self._encoder.encode(span)
+        return b"" if span is None else self._encoder.encode(self._in_profile(span, body))
 
     def send(self, parts: Sequence[bytes], seqs: Sequence[int]) -> Report:
         """Deliver the joined spans. Which of them were refused OTLP doesn't say, only how many."""
