@@ -2,7 +2,8 @@
 
 Sentry takes every span with an operation that it does not know for a call of a model, so a workflow is an agent's run
 here, the container of its calls, and a search in knowledge a call of a tool. It drops the events of spans: what they
-say stands on the span. Pure, and never raises. Called through `profiles.PROFILES`; the `sentry` sink has no part in it.
+say stands on the span. Pure, and never raises. Called through `profiles.PROFILES`, and by the `sentry` sink
+for its transactions.
 """
 
 from __future__ import annotations

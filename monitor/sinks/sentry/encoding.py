@@ -53,7 +53,7 @@ class Encoder:
             part = msgspec.structs.replace(part, crumb=json_bytes(crumb(step)))
         if self._transactions and not step.provisional:
             span = spans_of(recorded, self._leaving.of(event))
-            part = msgspec.structs.replace(part, span=json_bytes(span_json(span, body.turn)) if span else b"")
+            part = msgspec.structs.replace(part, span=json_bytes(span_json(span)) if span else b"")
         failure = failure_of(event) if self._failures else None
         if failure is None:
             return part

@@ -1,19 +1,19 @@
 """Turns as Sentry's transactions: our spans (`normalise/spans.py`) in Sentry's words. Pure, and never raises.
 
-A span's op is `gen_ai.` and OpenTelemetry's operation, which is what Sentry's pages for agents look for. What they
-want besides: https://develop.sentry.dev/sdk/telemetry/traces/modules/ai-agents/
+Ops and attributes are those of the profile `sentry` (`normalise/profiles/sentry.py`), so that a turn says the same by
+either way. What Sentry's pages for agents want: https://develop.sentry.dev/sdk/telemetry/traces/modules/ai-agents/
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from monitor.model import Event, Span, TurnEnded, TurnRef
+from monitor.model import Event, Span, TurnEnded
 from monitor.model import semconv as s
 from monitor.model.spans import AttributeValue
+from monitor.normalise.profiles.sentry import op_of, span_of
 from monitor.sinks.sentry.common import Place, cut, fitting, seconds
 from monitor.sinks.sentry.envelope import derived_id
 
@@ -25,23 +25,22 @@ TRANSACTION = "transaction"
 _TEXT_CHARS = 4096
 _LEAF_CHARS = (2048, 512, 128, 32)
 _MODEL_CALLS = frozenset({"chat", "text_completion"})
-_PIPELINE_MODES = frozenset({"workflow", "advanced-chat", "rag-pipeline"})
-_AGENT_NAME, _PIPELINE_NAME, _RESPONSE_MODEL = "gen_ai.agent.name", "gen_ai.pipeline.name", "gen_ai.response.model"
+_RESPONSE_MODEL = "gen_ai.response.model"
 _ORIGIN = "auto.ai.dify"
 _STATUS = {"succeeded": "ok", "partial": "ok", "failed": "internal_error", "stopped": "cancelled"}
 
 
-def span_json(span: Span, turn: TurnRef) -> dict[str, Any]:
+def span_json(span: Span) -> dict[str, Any]:
     """A step's span within its turn's transaction."""
     return {
         **_ids(span),
-        "op": _op(span),
+        "op": op_of(span),
         "description": cut(span.name),
         "start_timestamp": seconds(span.start_ns),
         "timestamp": seconds(span.end_ns),
         "status": "ok" if span.error is None else "internal_error",
         "origin": _ORIGIN,
-        "data": _data(span.attributes, turn),
+        "data": _data(span),
     }
 
 
@@ -50,10 +49,10 @@ def transaction_json(place: Place, event: Event, ended: TurnEnded, span: Span) -
     common = place.of(ended.turn)
     trace = {
         **_ids(span),
-        "op": _op(span),
+        "op": op_of(span),
         "status": _STATUS.get(ended.status, "unknown"),
         "origin": _ORIGIN,
-        "data": _data(span.attributes, ended.turn),
+        "data": _data(span),
     }
     tags = fitting({s.DIFY_TURN_STATUS: ended.status, s.ERROR_TYPE: ended.error_type})
     return {
@@ -73,30 +72,14 @@ def _ids(span: Span) -> dict[str, str]:
     return found | ({"parent_span_id": span.parent_id} if span.parent_id else {})
 
 
-def _op(span: Span) -> str:
-    operation = span.attributes.get(s.GEN_AI_OPERATION_NAME)
-    if operation:
-        return f"gen_ai.{operation}"
-    return "http.client" if span.kind == "CLIENT" else "dify.node"
+def _data(span: Span) -> dict[str, AttributeValue]:
+    """The attributes in Sentry's words, long texts cut: Sentry refuses an event above a megabyte.
 
-
-def _data(attributes: Mapping[str, AttributeValue], turn: TurnRef) -> dict[str, AttributeValue]:
-    """The attributes, long texts cut: Sentry refuses an event above a megabyte."""
-    found = {name: fit(value) if isinstance(value, str) else value for name, value in attributes.items()}
-    return _for_agents_pages(attributes, turn) | found
-
-
-def _for_agents_pages(attributes: Mapping[str, AttributeValue], turn: TurnRef) -> dict[str, AttributeValue]:
-    """What Sentry's pages want of a model's and a tool's call besides: whose it is, and which model answered.
-
-    Dify keeps only the model that was asked for, so that stands for both.
+    Dify keeps only the model that was asked for, and Sentry's pages want the one that answered: it stands for both.
     """
-    operation = attributes.get(s.GEN_AI_OPERATION_NAME)
-    found: dict[str, AttributeValue] = {}
-    if operation and turn.app_name:
-        found[_PIPELINE_NAME if turn.mode in _PIPELINE_MODES else _AGENT_NAME] = turn.app_name
-    if operation in _MODEL_CALLS and s.GEN_AI_REQUEST_MODEL in attributes:
-        found[_RESPONSE_MODEL] = attributes[s.GEN_AI_REQUEST_MODEL]
+    found = {name: fit(value) if isinstance(value, str) else value for name, value in span_of(span).attributes.items()}
+    if found.get(s.GEN_AI_OPERATION_NAME) in _MODEL_CALLS and s.GEN_AI_REQUEST_MODEL in found:
+        found[_RESPONSE_MODEL] = found[s.GEN_AI_REQUEST_MODEL]
     return found
 
 
