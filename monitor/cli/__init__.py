@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, LazyCommand] = MappingProxyType(
         "status": LazyCommand("monitor.cli.status", "Show how the journal and its sidecar are."),
         "rejected": LazyCommand("monitor.cli.rejected", "List what sinks refused; deliver it again, or drop it."),
         "journal": LazyCommand("monitor.cli.journal", "Weigh, back up or export the journal."),
+        "redact": LazyCommand("monitor.cli.redact", "Show what of a text would leave under `content: redacted`."),
         "config": LazyCommand("monitor.cli.config", "Check the configuration, or print its JSON Schema."),
     }
 )

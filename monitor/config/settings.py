@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
+from monitor.model import DEFAULT_REGIONS, ContentPolicy, Detected
 from monitor.model.units import duration_ns, size_bytes
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "LogSettings",
     "MetricsSettings",
     "RawAdapter",
+    "RedactionSettings",
     "RulesSettings",
     "ServerSettings",
     "ServiceSettings",
@@ -108,6 +110,47 @@ class ServiceSettings(_Section):
     """`deployment.environment.name` of Dify's spans; left out where empty."""
 
 
+class AppSettings(_Section):
+    """What leaves of some apps' content."""
+
+    app: str = Field(min_length=1)
+    """Id or name of the app, in any case; `*` stands for any characters, `?` for one."""
+    content: ContentPolicy
+    """`none`, `redacted` or `full`, whatever the sinks' own `content` says."""
+    sinks: tuple[str, ...] = ()
+    """Names of the sinks that it is about; empty: all."""
+
+
+class PatternSettings(_Section):
+    """Something of the house's own that `redacted` masks."""
+
+    pattern: str = Field(min_length=1, max_length=1000)
+    """A regular expression as RE2 reads it: no look-around, no back-references."""
+    mask: str = Field(pattern=r"^\[[^\[\]\s\"\\]{1,40}\]$")
+    """What stands there instead: a word in square brackets, such as `[contract]`."""
+
+
+class RedactionSettings(_Section):
+    """What leaves of content, beside what each sink's `content` says, and what is masked where that is `redacted`."""
+
+    apps: tuple[AppSettings, ...] = ()
+    """Apps whose content leaves otherwise: each with `app` (id or name, `*` and `?` as in file names), `content` and,
+    where only some sinks are meant, `sinks`. The first that fits decides. Name ids: a name is the one that the app had
+    when the fact was read, so a rule by name ends where an app is renamed. `app: "*"` is also about facts of no app."""
+    patterns: tuple[PatternSettings, ...] = ()
+    """Something of your own that is masked: each with `pattern` (a regular expression as RE2 reads it) and `mask`,
+    such as `[contract]`. A match is masked in pieces where it is longer than about 1,000 bytes."""
+    words: tuple[str, ...] = Field(default=(), repr=False)
+    """Names and other words that are always masked, as `[name]`, in any case; Latin ones only as whole words."""
+    words_file: Path | None = None
+    """A text file with more of them, one a line; lines that begin with `#` are passed over. Read at the start."""
+    regions: tuple[str, ...] = DEFAULT_REGIONS
+    """Countries whose telephone numbers are known without `+` in front of them, by two letters such as `HK` or `DE`.
+    International numbers always are."""
+    keep: tuple[Detected, ...] = ()
+    """What is not masked of: `card`, `email`, `id`, `ip`, `key`, `name`, `phone`."""
+
+
 class LogSettings(_Section):
     """What `monitor` says of itself, on standard error."""
 
@@ -131,6 +174,7 @@ class Settings(_Section):
     server: ServerSettings = ServerSettings()
     metrics: MetricsSettings = MetricsSettings()
     service: ServiceSettings = ServiceSettings()
+    redaction: RedactionSettings = RedactionSettings()
     log: LogSettings = LogSettings()
     pseudonym_key: SecretStr | None = Field(default=None, min_length=16)
     """Key of the pseudonyms that stand for users in every sink. Where it is left out, a random one is made

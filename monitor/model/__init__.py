@@ -27,12 +27,13 @@ from monitor.model.events import (
     TurnStarted,
     kind_of,
 )
-from monitor.model.redaction import AppPolicy, ContentPolicy, MaskPattern, Redaction
+from monitor.model.redaction import DEFAULT_REGIONS, AppPolicy, ContentPolicy, Detected, MaskPattern, Redaction
 from monitor.model.spans import Span, SpanEvent
 from monitor.model.trace import AppRef, Attempt, Hit, Node, Status, Step, StepKind, Tool, TurnRef, TurnStatus, Usage
 
 __all__ = [
     "COVERAGE_KEY",
+    "DEFAULT_REGIONS",
     "Alert",
     "AlertChanged",
     "AlertState",
@@ -47,6 +48,7 @@ __all__ = [
     "ContentPolicy",
     "Coverage",
     "CoverageChanged",
+    "Detected",
     "Diagnosis",
     "Event",
     "Evidence",

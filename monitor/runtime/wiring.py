@@ -19,9 +19,11 @@ from monitor.config import Places, Settings
 from monitor.config.places import KeyPath, path_text
 from monitor.config.problems import all_in_one, explain, nearest
 from monitor.errors import ConfigError
+from monitor.model import Redaction
 from monitor.ports import AdapterConfig, Clock, Notifier, Sink, Source, Tools
 from monitor.rules import LoadedRule
 from monitor.runtime.pseudonym import kept_key, pseudonyms
+from monitor.runtime.redaction import read_redaction
 from monitor.runtime.registry import KINDS, AdapterModule, load_adapter
 from monitor.runtime.rulebook import read_rules
 
@@ -50,6 +52,8 @@ class Plan(msgspec.Struct, frozen=True):
     adapters: Mapping[str, tuple[Planned, ...]]
     """By section: `sources`, `sinks`, `notifiers`."""
     rules: tuple[LoadedRule, ...]
+    redaction: Redaction
+    """What every sink is handed."""
 
 
 class House(msgspec.Struct, frozen=True):
@@ -77,11 +81,13 @@ def plan_house(
         for section, table in kinds.items()
     }
     rules = read_rules(settings.rules, known, problems)
+    sinks = [planned.config.label for planned in adapters.get("sinks", ())]
+    redaction = read_redaction(settings.redaction, sinks, known, problems)
     if not settings.sources:
         problems.insert(0, ConfigError("there is no source to read Dify's records from", remedy=_NO_SOURCE))
     if problems:
         raise all_in_one(problems)
-    return Plan(settings, known, adapters, rules)
+    return Plan(settings, known, adapters, rules, redaction)
 
 
 def build_house(
@@ -116,7 +122,8 @@ class _Builder:
 
     def _one(self, section: str, planned: Planned, built: ExitStack) -> Any:
         logger = structlog.get_logger().bind(**{_ONE_OF[section]: planned.config.label})
-        tools = Tools(clock=self._clock, logger=logger, pseudonym=self._pseudonym)
+        redaction = self._plan.redaction
+        tools = Tools(clock=self._clock, logger=logger, pseudonym=self._pseudonym, redaction=redaction)
         try:
             adapter = planned.module.build(planned.config, tools)
         except ConfigError as exc:

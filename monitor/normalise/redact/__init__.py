@@ -1,8 +1,26 @@
-"""What may leave the house: policies by sink and app (`leaving`), and the masks behind `redacted` (`masks`)."""
+"""What may leave the house: policies by sink and app (`leaving`), and the masks behind `redacted` (`masks`).
+
+Beside those two, each module is a kind of detector (`detector` says what that is): `keys`, `mail`, `cards`, `ids`,
+`machines`, `phones`, `names`, and the configuration's own `words` and `patterns`.
+"""
 
 from __future__ import annotations
 
 from monitor.normalise.redact.leaving import FIELDS, PEOPLE, Leaving, apply
-from monitor.normalise.redact.masks import redact
+from monitor.normalise.redact.masks import Found, Masks, masks_for, redact
+from monitor.normalise.redact.patterns import why_refused
+from monitor.normalise.redact.words import LONGEST_WORD, SHORTEST_WORD
 
-__all__ = ["FIELDS", "PEOPLE", "Leaving", "apply", "redact"]
+__all__ = [
+    "FIELDS",
+    "LONGEST_WORD",
+    "PEOPLE",
+    "SHORTEST_WORD",
+    "Found",
+    "Leaving",
+    "Masks",
+    "apply",
+    "masks_for",
+    "redact",
+    "why_refused",
+]

@@ -6,10 +6,11 @@ leave. Those in `PEOPLE` say who somebody is, which no pattern can mask: they le
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
+import re
+from fnmatch import translate
 
 from monitor.model import AppPolicy, Body, ContentPolicy, Event, Redaction
-from monitor.normalise.redact.masks import redact
+from monitor.normalise.redact.masks import Masks, masks_for
 
 __all__ = ["FIELDS", "PEOPLE", "Leaving", "apply"]
 
@@ -22,33 +23,64 @@ FIELDS = PEOPLE | {
 """Every content field that a fact can have (see the bodies in `monitor.model.events`)."""
 
 _MASKED = FIELDS - PEOPLE
+_MOST_APPS = 4096
+
+_App = tuple[str, str]
+"""Id and name; two empty texts for a fact that is of no app."""
 
 
 class Leaving:
-    """What leaves by one sink. Pure and immutable; build it once."""
+    """What leaves by one sink. Build it once; what it remembers only saves work."""
 
     def __init__(self, sink: str, content: ContentPolicy, redaction: Redaction) -> None:
         """`sink` is its name, `content` what its own configuration says."""
         self._content = content
-        self._apps = tuple(each for each in redaction.apps if not each.sinks or sink in each.sinks)
+        self._apps = tuple(_Rule(each) for each in redaction.apps if not each.sinks or sink in each.sinks)
+        self._known: dict[_App, ContentPolicy] = {}
+        # Made only where something can be masked: libraries and tables come with it.
+        self._masks = masks_for(redaction) if "redacted" in self._policies() else None
 
     @property
     def wants_content(self) -> bool:
         """Whether anything can leave at all; else the journal need not load content."""
-        return self._content != "none" or any(each.content != "none" for each in self._apps)
+        return self._policies() != {"none"}
 
     def of(self, event: Event) -> dict[str, str]:
         """What of the event's content may leave. The event itself is never changed."""
-        return apply(self._policy(event.body), event.content) if event.content else {}
+        return apply(self._policy(event.body), event.content, self._masks) if event.content else {}
+
+    def _policies(self) -> set[ContentPolicy]:
+        """Everything that could be in force for some fact."""
+        return {self._content, *(rule.content for rule in self._apps)}
 
     def _policy(self, body: Body) -> ContentPolicy:
         if not self._apps:
             return self._content
-        names = _app_of(body)
-        return next((each.content for each in self._apps if _is_about(each, names)), self._content)
+        app = _app_of(body)
+        known = self._known.get(app)
+        return self._decided(app) if known is None else known
+
+    def _decided(self, app: _App) -> ContentPolicy:
+        if len(self._known) >= _MOST_APPS:
+            self._known.clear()
+        self._known[app] = next((rule.content for rule in self._apps if rule.is_about(app)), self._content)
+        return self._known[app]
 
 
-def apply(policy: ContentPolicy, content: dict[str, str]) -> dict[str, str]:
+class _Rule:
+    """An AppPolicy, ready to be asked."""
+
+    def __init__(self, policy: AppPolicy) -> None:
+        self.content = policy.content
+        # Only * and ? stand for something: apps are called `[test] bot`, and a rule that fits nothing lets all leave.
+        self._pattern = re.compile(translate(policy.app.replace("[", "[[]")), re.IGNORECASE)
+
+    def is_about(self, app: _App) -> bool:
+        """Whether id or name fit. A fact without an app has neither, so only `*` fits it."""
+        return any(self._pattern.match(each) for each in app)
+
+
+def apply(policy: ContentPolicy, content: dict[str, str], masks: Masks | None = None) -> dict[str, str]:
     """What of the content may leave under the policy. The content itself is never changed."""
     match policy:
         case "none":
@@ -56,14 +88,13 @@ def apply(policy: ContentPolicy, content: dict[str, str]) -> dict[str, str]:
         case "full":
             return {field: text for field, text in content.items() if field in FIELDS}
         case "redacted":
-            return {field: redact(text) for field, text in content.items() if field in _MASKED}
+            masked = (masks or masks_for(Redaction())).of
+            return {field: masked(text) for field, text in content.items() if field in _MASKED}
 
 
-def _app_of(body: Body) -> tuple[str, ...]:
-    """Id and name of the app that a fact is of; nothing where it is of none."""
+def _app_of(body: Body) -> _App:
+    """The app that a fact is of."""
     app = getattr(body, "turn", None) or getattr(body, "app", None)
-    return () if app is None else (app.app_id, app.app_name)
-
-
-def _is_about(policy: AppPolicy, names: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(name, policy.app) for name in names)
+    if app is not None:
+        return app.app_id, app.app_name
+    return getattr(body, "app_id", ""), ""

@@ -1,120 +1,190 @@
-r"""The masking behind `redacted`: personal data and keys in a text.
+"""The masking behind `redacted`: what stands in a text that must not leave, and the text with masks in its place.
 
-Masked are e-mail addresses (`[email]`), telephone numbers (`[phone]`: international with `+`, Chinese mobiles and
-landlines, North American) and keys (`[key]`: well-known prefixes, what follows Bearer or Basic, long values after
-words such as key, token, secret or password, user information in URLs, private key blocks).
-Not masked: names, postal addresses, IP addresses, identity card numbers, order numbers, UUIDs, times. Whoever must
-not send those chooses `none`. This is no scrubbing of credentials before they are stored, which comes earlier.
-
-Every pattern does work that is linear in the text: repeats are possessive or bounded, and a pattern starts once per
-run of characters. Chinese text has no spaces, so word boundaries are asked for in ASCII only, and a JSON escape such
-as `\u8bdd` or `\n` before a number or an address is known for what it is.
+One detector after the other looks at the text as the ones before it have left it, so nothing is masked twice, and keys
+go before the numbers that stand in them. What is masked by default, and what is not, stands in
+docs/explanation/privacy.md, with what was measured. This is no scrubbing of credentials before they are stored, which
+comes earlier.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import groupby
 from typing import NamedTuple
 
-__all__ = ["redact"]
+from monitor.model import Redaction
+from monitor.normalise.redact.cards import Cards, Ibans
+from monitor.normalise.redact.detector import Detector, Need, Seen, Span
+from monitor.normalise.redact.ids import id_detectors
+from monitor.normalise.redact.json_values import JsonValues
+from monitor.normalise.redact.keys import key_detectors
+from monitor.normalise.redact.machines import machine_detectors
+from monitor.normalise.redact.mail import mail_detector
+from monitor.normalise.redact.names import name_detectors
+from monitor.normalise.redact.patterns import ByUser
+from monitor.normalise.redact.phones import phone_detectors
+from monitor.normalise.redact.view import look
+from monitor.normalise.redact.words import Words
 
-_EMAIL, _PHONE, _KEY = "[email]", "[phone]", "[key]"
+__all__ = ["Found", "Masks", "masks_for", "redact"]
 
-# Where a number or key may start: not inside another word, but well behind a JSON escape.
-_START = r"(?:(?<![A-Za-z0-9])|(?<=\\u[0-9a-fA-F]{4})|(?<=\\[bfnrt]))"
-_KEY_START = r"(?:(?<![A-Za-z0-9_-])|(?<=\\u[0-9a-fA-F]{4})|(?<=\\[bfnrt]))"
-# At least one digit among the first letters: English words are no keys.
-_HAS_DIGIT = r"(?=[A-Za-z_.~+/-]{0,64}[0-9=])"
-_HAS_LETTER = r"(?=[0-9_.~+/=-]{0,64}[A-Za-z])"
-_NO_UUID = r"(?![0-9a-fA-F]{8}-[0-9a-fA-F]{4}-)"
-_BETWEEN = r"""["'\\]{0,4}\s{0,4}(?:[:=：]|是|为)\s{0,4}["'\\]{0,4}"""
-
-_PRIVATE_KEY = re.compile(
-    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-    r"[A-Za-z0-9+/=\s\\:,]*+(?:-(?!----)[A-Za-z0-9+/=\s\\:,]*+)*+"
-    r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?"
-)
-_USERINFO = re.compile(r"(?<=://)[A-Za-z0-9!$%&()*+.:;=_~-]{1,256}+@")
-_PREFIXED = re.compile(
-    _KEY_START + r"(?:"
-    rf"(?:sk|pk|rk)-{_HAS_DIGIT}[A-Za-z0-9_-]{{16,}}+"
-    r"|(?:app|dataset)-[A-Za-z0-9]{16,}+"
-    r"|(?:AKIA|ASIA)[0-9A-Z]{16}+(?![0-9A-Za-z])"
-    r"|gh[pousr]_[A-Za-z0-9]{20,}+"
-    r"|xox[abprs]-[A-Za-z0-9-]{10,}+"
-    r"|AIza[0-9A-Za-z_-]{35,}+"
-    r"|eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+(?:\.[A-Za-z0-9_-]*+)?"
-    r")"
-)
-_SCHEME = re.compile(rf"({_START}(?:Bearer|Basic)[ \t]{{1,8}}){_HAS_DIGIT}[A-Za-z0-9._~+/=-]{{8,}}+", re.IGNORECASE)
-# The first letter stands alone, in both cases: the search can then skip to it.
-_NAMED = re.compile(
-    r"([aAkKsStT密令](?:(?:(?<=K)(?<![A-Z].)|(?<=[kK])(?<![A-Za-z].))(?i:ey)|(?i:pi_?key|ccess_?key|ecret|oken)|钥|牌)"
-    rf"{_BETWEEN}){_NO_UUID}{_HAS_DIGIT}{_HAS_LETTER}[A-Za-z0-9._~+/=-]{{16,}}+"
-)
-_PASSWORD = re.compile(
-    rf"((?:passw(?:or)?d|passphrase|pwd|密码|口令){_BETWEEN})"
-    r"(?=[A-Za-z]{0,64}[0-9!#$%&()*+./:;<=>?@^_`{|}~-])[0-9A-Za-z!#$%&()*+./:;<=>?@^_`{|}~-]{6,}+",
-    re.IGNORECASE,
-)
-_ADDRESS = re.compile(
-    r"(\\{1,8}(?:u[0-9a-fA-F]{4}|[bfnrt])|(?<![A-Za-z0-9._%+-]))"
-    r"(?:[A-Za-z0-9._%+-]++[@＠](?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9]))+"
-)
-# The first character stands before its lookbehinds, so that the search can skip to the next one that may be it.
-_FIRST = r"(?:(?<![A-Za-z0-9].)|(?<=\\u[0-9a-fA-F]{4}.)|(?<=\\[bfnrt].))"
-_MOBILE = r"[3-9][0-9][- ]?[0-9]{4}[- ]?[0-9]{4}"
-_NUMBER = re.compile(
-    r"[0-9+(（](?<![0-9]\.[0-9])(?:"
-    rf"(?<=1){_FIRST}{_MOBILE}"
-    rf"|(?<=8){_FIRST}6[- ]?1{_MOBILE}"
-    rf"|(?<=0){_FIRST}086[- ]?1{_MOBILE}"
-    r"|(?<=\+)(?<!\+\+)[1-9][0-9]{0,2}(?:[ .()-]{0,2}[0-9]){6,13}"
-    r"|(?<=[(（])0[0-9]{2,3}[)）][- ]?[0-9]{7,8}(?:-[0-9]{1,5})?"
-    rf"|(?<=0){_FIRST}[0-9]{{2,3}}[- ][0-9]{{7,8}}(?:-[0-9]{{1,5}})?"
-    rf"|(?<=[48]){_FIRST}00-[0-9]{{3}}-[0-9]{{4}}"
-    r"|(?<=\()[2-9][0-9]{2}\) ?[0-9]{3}-[0-9]{4}"
-    rf"|(?<=[2-9]){_FIRST}[0-9]{{2}}-[0-9]{{3}}-[0-9]{{4}}"
-    r")(?![A-Za-z0-9])(?!\.[0-9])(?!-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-)"  # nor where a UUID begins
-)
-_MANY_DIGITS = re.compile(r"[0-9]{3}")
+_MOST_ROUNDS = 8
+"""A bound for texts that are made to need more: there, masking twice masks more."""
+_TOUCHED_AFTER = re.compile(r"[A-Za-z0-9_+(]|[.:,/ -]{1,2}[0-9+(]")
+_TOUCHED_BEFORE = re.compile(r"(?:[A-Za-z0-9_)]|[0-9][.:,/ -])\Z")
 
 
-def _number_mask(match: re.Match[str]) -> str:
-    """The mask of a number; in quotes where the number was a bare JSON value, so that the JSON stays JSON."""
-    before = match.string[max(0, match.start() - 12) : match.start()].rstrip()
-    after = match.string[match.end() : match.end() + 12].lstrip()
-    is_value = before.endswith('":') and not before.endswith('\\":') and after.startswith((",", "}"))
-    return f'"{_PHONE}"' if is_value else _PHONE
+class Found(NamedTuple):
+    """Something that is masked: where it stands in the text, and the mask."""
+
+    start: int
+    end: int
+    mask: str
 
 
-_GITHUB = ("ghp_", "gho_", "ghs_", "ghu_", "ghr_")
+class Masks:
+    """What a configuration masks. Immutable; build it once, as some detectors read tables."""
+
+    def __init__(self, redaction: Redaction) -> None:
+        """Raises ValueError where a pattern of the configuration is none; the wiring has checked them before."""
+        in_order = groupby(_detectors(redaction), key=lambda detector: detector.needs)
+        self._groups = tuple((needs, tuple(group)) for needs, group in in_order)
+
+    def of(self, text: str) -> str:
+        """The text with masks. Masking twice changes nothing more; JSON stays JSON."""
+        return self.counted(text)[0]
+
+    def counted(self, text: str) -> tuple[str, Counter[str]]:
+        """The text with masks, and how many there are of each."""
+        found = self.found(text)
+        if not found:
+            return text, Counter()
+        values = JsonValues(text)
+        pieces: list[str] = []
+        done = 0
+        for each in found:
+            start, end, mask = values.fitted(each.start, each.end, each.mask)
+            if start >= done:
+                pieces += (text[done:start], mask)
+                done = end
+        return "".join((*pieces, text[done:])), Counter(each.mask for each in found)
+
+    def found(self, text: str) -> list[Found]:
+        """Everything that is masked, in order, without overlaps."""
+        view = look(text)
+        trail = _Trail(view.text)
+        for _ in range(_MOST_ROUNDS):
+            trail.round(self._groups)
+            if trail.is_settled():
+                break
+        return [Found(view.origin(each.start), view.origin(each.end), each.mask) for each in trail.found]
 
 
-class _Rule(NamedTuple):
-    pattern: re.Pattern[str]
-    mask: str | Callable[[re.Match[str]], str]
-    hints: tuple[str, ...]
-    """The pattern can't match where none of these is in the lower-cased text: most texts hold none, and to look for
-    a word is much cheaper than to try a pattern everywhere."""
+class _Trail:
+    """A text on its way through the detectors: as it is now, and where what was replaced had stood."""
+
+    def __init__(self, text: str) -> None:
+        self._seen = Seen(text)
+        self.found: list[Found] = []
+        """In the places of the first text."""
+        self._new = 0
+
+    def round(self, groups: Sequence[tuple[Need, Sequence[Detector]]]) -> None:
+        """Ask every detector whose needs are met once."""
+        has, seen = self._seen.has, self._seen
+        for needs, detectors in groups:
+            if needs in has:
+                for detector in detectors:
+                    spans = list(detector.find(seen))
+                    if spans:
+                        self._replace(spans, detector)
+
+    def _replace(self, spans: Sequence[Span], detector: Detector) -> None:
+        """Put the detector's mask in place of what it found."""
+        text = self._seen.text
+        pieces: list[str] = []
+        done = 0
+        for start, end in spans:
+            pieces += (text[done:start], detector.mask)
+            done = end
+        self._seen.replaced("".join((*pieces, text[done:])))
+        self.found = list(_merged(self.found, spans, detector.mask))
+        self._new += len(spans)
+
+    def is_settled(self) -> bool:
+        """Whether another round would find nothing.
+
+        It might where something that was found since the last one touched a letter or a number, which stands alone now.
+        """
+        new, self._new = self._new, 0
+        if not new:
+            return True
+        text, shift = self._seen.text, 0
+        for each in self.found:
+            start = each.start - shift
+            end = start + len(each.mask)
+            if _TOUCHED_AFTER.match(text, end) or _TOUCHED_BEFORE.search(text, max(0, start - 2), start):
+                return False
+            shift += _grown(each)
+        return True
 
 
-_RULES = (
-    _Rule(_PRIVATE_KEY, _KEY, ("private key",)),
-    _Rule(_USERINFO, f"{_KEY}@", ("://",)),
-    _Rule(_SCHEME, rf"\1{_KEY}", ("bearer", "basic")),
-    _Rule(_PREFIXED, _KEY, ("k-", "app-", "dataset-", "akia", "asia", *_GITHUB, "xox", "aiza", "eyj")),
-    _Rule(_NAMED, rf"\1{_KEY}", ("key", "secret", "token", "密钥", "令牌")),
-    _Rule(_PASSWORD, rf"\1{_KEY}", ("passw", "passphrase", "pwd", "密码", "口令")),
-    _Rule(_ADDRESS, rf"\1{_EMAIL}", ("@", "＠")),
-)
+def _merged(known: Sequence[Found], spans: Sequence[tuple[int, int]], mask: str) -> Iterator[Found]:
+    """All that is replaced, in the places of the first text, after spans of the present one were replaced as well.
+
+    A span swallows masks that stand in it.
+    """
+    shift = 0  # what is to be added to a place of the present text
+    at = 0
+    for start, end in spans:
+        while at < len(known) and known[at].start - shift < start:
+            yield known[at]
+            shift += _grown(known[at])
+            at += 1
+        first = start + shift
+        while at < len(known) and known[at].start - shift < end:
+            shift += _grown(known[at])
+            at += 1
+        yield Found(first, end + shift, mask)
+    yield from known[at:]
+
+
+def _grown(found: Found) -> int:
+    """By how much the first text is longer there."""
+    return found.end - found.start - len(found.mask)
+
+
+def _detectors(redaction: Redaction) -> Iterator[Detector]:
+    """What looks, in its order: the user's own first, so that a mask of theirs is never taken by ours."""
+    for each in redaction.patterns:
+        yield ByUser(each.pattern, each.mask)
+    if redaction.words:
+        yield Words(redaction.words)
+    if "key" not in redaction.keep:
+        yield from key_detectors()
+    if "email" not in redaction.keep:
+        yield mail_detector()
+    if "card" not in redaction.keep:
+        yield from (Ibans(), Cards())
+    if "id" not in redaction.keep:
+        yield from id_detectors()
+    if "ip" not in redaction.keep:
+        yield from machine_detectors()
+    if "phone" not in redaction.keep:
+        yield from phone_detectors(redaction.regions)
+    if "name" not in redaction.keep:
+        yield from name_detectors()
+
+
+@lru_cache(maxsize=8)
+def masks_for(redaction: Redaction) -> Masks:
+    """The configuration's masks, made once for all sinks."""
+    return Masks(redaction)
 
 
 def redact(text: str) -> str:
-    """The text with addresses, numbers and keys masked. Masking twice changes nothing more."""
-    lower = text.lower()
-    for pattern, mask, hints in _RULES:
-        if any(hint in lower for hint in hints):
-            text = pattern.sub(mask, text)
-    return _NUMBER.sub(_number_mask, text) if _MANY_DIGITS.search(text) else text
+    """The text with what is masked by default."""
+    return masks_for(Redaction()).of(text)

@@ -44,7 +44,7 @@ def test_commands_are_offered_in_the_order_in_which_people_need_them():
     ("typed", "expected"),
     [
         ("monitor sta", ["status"]),
-        ("monitor re", ["replay", "rejected"]),
+        ("monitor re", ["replay", "rejected", "redact"]),
         ("monitor rejected r", ["retry"]),
         ("monitor journal ", ["backup", "export", "stats"]),
         ("monitor status --js", ["--json"]),

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from monitor.clock import SystemClock
 from monitor.config import Places, Settings, load
 from monitor.errors import ConfigError
+from monitor.model import AppPolicy, MaskPattern, Redaction
 from monitor.model.units import duration_ns
 from monitor.ports import AdapterConfig
 from monitor.runtime.pseudonym import KEY_FILE, kept_key, pseudonyms
@@ -304,3 +305,42 @@ def test_the_usual_file_becomes_a_house(tmp_path, monkeypatch):
     assert [sink.name for sink in built.sinks] == ["file", "otlp"]
     assert [notifier.name for notifier in built.notifiers] == ["console"]
     assert "hunter2" not in repr(built)
+
+
+# -- redaction
+
+
+def test_every_adapter_is_handed_what_is_said_of_content(good, tmp_path):
+    (tmp_path / "words.txt").write_text("# people\nAda\n\n Grace \n", "utf-8")
+    section = {
+        "apps": [{"app": "Shop *", "content": "none", "sinks": ["good"]}, {"app": "x", "content": "full"}],
+        "patterns": [{"pattern": "HT-[0-9]+", "mask": "[contract]"}],
+        "words": ["Ada", "示例公司"],
+        "words_file": str(tmp_path / "words.txt"),
+        "regions": ["hk", "CN"],
+        "keep": ["ip"],
+    }
+    (sink,) = house(sinks=[{"type": "good"}], redaction=section).sinks
+    assert sink.tools.redaction == Redaction(
+        apps=(AppPolicy("Shop *", "none", ("good",)), AppPolicy("x", "full")),
+        patterns=(MaskPattern("HT-[0-9]+", "[contract]"),),
+        words=("Ada", "示例公司", "Grace"),
+        regions=("HK", "CN"),
+        keep=("ip",),
+    )
+
+
+def test_a_rule_for_a_sink_that_is_not_there_is_refused(good):
+    """It would be without force, and content would leave that should not."""
+    section = {"apps": [{"app": "*", "content": "none", "sinks": ["goood"]}]}
+    said = refused(sinks=[{"type": "good"}], redaction=section)
+    assert "redaction.apps[0].sinks[0]: there is no sink of that name (got 'goood'). Did you mean good?" in said
+
+
+def test_words_are_in_no_message(good, tmp_path):
+    """They are the names that nobody is to see."""
+    (tmp_path / "words.txt").write_text("x" * 101, "utf-8")
+    section = {"words": ["y" * 101, "z"], "words_file": str(tmp_path / "words.txt")}
+    said = refused(redaction=section)
+    assert said.count("a word has 2 to 100 characters") == 3
+    assert not [word for word in ("xxx", "yyy", "'z'") if word in said + repr(settings(redaction=section))]

@@ -1,0 +1,86 @@
+"""Addresses of machines: IPv4, IPv6 and MAC.
+
+Private networks count, too: they say how a house is built. Not masked are addresses that are the same everywhere (this
+machine, any address, masks of networks), what a version number looks like where a word or a product's name before it
+says so, and names of hosts: an error without the host's name helps nobody, and who must hide those has a pattern.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import AddressValueError, IPv6Address
+
+from monitor.normalise.redact.detector import ByPattern, Detector, Need, Seen, Span
+
+__all__ = ["machine_detectors"]
+
+_MASK = "[ip]"
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_V4 = re.compile(
+    r"[1-9](?<![A-Za-z0-9_.].)(?<![A-Za-z0-9][-/].)"
+    rf"(?:(?<=2)(?:2[0-3]|[01][0-9])|(?<=1)[0-9]{{2}}|[0-9]?)(?<!127)(?:\.{_OCTET}){{3}}"
+    r"(?![A-Za-z0-9_])(?!\.[0-9])(?!-[A-Za-z0-9])"
+)
+_VERSION = re.compile(r"(?:version|ver|release|firmware|build|版本号?|固件|章|节|section|oid)[^0-9\n]{0,4}$")
+_BEFORE_CHARS = 16
+_MAC = re.compile(
+    r"([0-9A-Fa-f](?<![A-Za-z0-9:_-].)[0-9A-Fa-f](?P<between>[:-])(?:[0-9A-Fa-f]{2}(?P=between)){4}[0-9A-Fa-f]{2})"
+    r"(?![A-Za-z0-9:_-])"
+)
+_V6 = re.compile(
+    r"[0-9A-Fa-f:](?<![A-Za-z0-9:._-].)[0-9A-Fa-f]{0,3}(?::[0-9A-Fa-f]{0,4}){1,7}+(?:(?<=:)[0-9]{1,3}(?:\.[0-9]{1,3}){3})?"
+    r"(?![A-Za-z0-9_])(?!:[0-9A-Fa-f:])"
+)
+_TELLING = 3
+
+
+class _V4Addresses:
+    """Four numbers with points."""
+
+    mask = _MASK
+    needs: Need = "number"
+
+    def find(self, seen: Seen) -> Iterator[Span]:
+        """Four numbers that are an address and no version."""
+        if seen.text.count(".") < _TELLING:
+            return
+        for match in _V4.finditer(seen.text):
+            if not _VERSION.search(seen.lower, max(0, match.start() - _BEFORE_CHARS), match.start()):
+                yield match.span()
+
+
+class _V6Addresses:
+    """Groups of hexadecimal digits with colons."""
+
+    mask = _MASK
+    needs: Need = "number"
+
+    def find(self, seen: Seen) -> Iterator[Span]:
+        """What the standard library reads as an address, unless it is a time or a piece of a program."""
+        if seen.text.count(":") > 1:
+            for match in _V6.finditer(seen.text):
+                candidate = match[0]
+                if candidate.endswith(":") and not candidate.endswith("::"):
+                    candidate = candidate[:-1]
+                if _is_v6(candidate):
+                    yield match.start(), match.start() + len(candidate)
+
+
+def machine_detectors() -> Iterator[Detector]:
+    """All of them."""
+    yield ByPattern(_MASK, _MAC, ":", "-", needs="latin")
+    yield _V6Addresses()
+    yield _V4Addresses()
+
+
+def _is_v6(candidate: str) -> bool:
+    groups = [group for group in candidate.split(":") if group]
+    telling = len(groups) >= _TELLING or any(len(group) >= _TELLING for group in groups[:1])
+    if not telling or not any(char.isdigit() for char in candidate):
+        return False
+    try:
+        address = IPv6Address(candidate)
+    except AddressValueError:
+        return False
+    return not address.is_loopback and not address.is_unspecified
