@@ -6,19 +6,20 @@ https://opentelemetry.io/docs/specs/otel/protocol/file-exporter/ and .../otlp/#j
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Final
 
 import msgspec
 
 from monitor import __version__
-from monitor.model import Span
+from monitor.model import Recorded, Span
 from monitor.model.semconv import SCHEMA_URL, SCOPE_NAME
 from monitor.model.spans import AttributeValue, SpanEvent
-from monitor.normalise.note_spans import NoteRecord
+from monitor.normalise.note_spans import NOTE_KINDS, NoteRecord, note_record
+from monitor.normalise.spans import SPAN_KINDS, spans_of
 
-__all__ = ["Lines"]
+__all__ = ["Lines", "OtlpLines"]
 
 _KINDS: Final = {"INTERNAL": 1, "CLIENT": 3}
 _STATUS_ERROR = 2
@@ -52,6 +53,23 @@ class Lines:
     def encode_record(self, record: NoteRecord) -> bytes:
         """The log record's line, newline included."""
         return b"".join((self._record, _record(record), self._after))
+
+
+class OtlpLines:
+    """Facts to lines: a span's, else a log record's, else none."""
+
+    kinds: Collection[str] = SPAN_KINDS | NOTE_KINDS
+
+    def __init__(self, resource: Mapping[str, str]) -> None:
+        self._lines = Lines(resource)
+
+    def encode(self, recorded: Recorded, content: dict[str, str]) -> bytes:
+        """The fact's line. `content` is what may leave of its content."""
+        span = spans_of(recorded, content)
+        if span is not None:
+            return self._lines.encode(span)
+        record = note_record(recorded, content)
+        return b"" if record is None else self._lines.encode_record(record)
 
 
 def _around(request: bytes, scopes: bytes, entries: bytes, resource: bytes, scope: bytes) -> bytes:

@@ -4,8 +4,9 @@ The file belongs to one writer (it is locked). A batch is written whole or cut o
 file goes; `resume`, given the last of those words that was committed, cuts off what was written behind them. Files
 that somebody else has moved or shortened are left as they are.
 
-Rotation renames the full file to `path.N` and begins a new one. That happens before a batch is written, never within
-one: a crash in between leaves the committed end in an old file, and then nothing in the new one was committed.
+Rotation renames the full file to `path.N` and begins a new one, or, for readers that follow files by their names, gives
+every file its number from the beginning and renames none. It happens before a batch is written, never within one: a
+crash in between leaves the committed end in an old file, and then nothing in the new one was committed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from monitor.errors import Auth, MonitorError, Retryable
 
 __all__ = ["Writer", "error_of"]
 
-_FILE_MODE = 0o600
+_OWNER_MODE, _GROUP_MODE = 0o600, 0o640
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
 _RIGHTS = frozenset(
     {
@@ -50,8 +51,22 @@ class _State(msgspec.Struct, frozen=True):
 class Writer:
     """One file, its old ones, and how far it goes. Not for several threads at once."""
 
-    def __init__(self, path: str, *, rotate_bytes: int, keep: int, fsync: bool) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        rotate_bytes: int,
+        keep: int,
+        fsync: bool,
+        group_may_read: bool = False,
+        renames: bool = True,
+    ) -> None:
+        """`renames`: whether the present file is `path` and becomes `path.N`; else it is the highest `path.N`."""
         self._path = Path(path)
+        self._renames = renames
+        self._at = self._path
+        """Where the open file stands."""
+        self._mode = _GROUP_MODE if group_may_read else _OWNER_MODE
         self._rotate_bytes = rotate_bytes
         self._keep = keep
         self._fsync = fsync
@@ -65,7 +80,7 @@ class Writer:
         Raises Retryable or Auth where the file can't be opened.
         """
         known = _read_state(state)
-        if known is None or known.file != str(self._path) or not self._path.exists():
+        if known is None or known.file != str(self._path) or not self._present().exists():
             return
         with _telling(self._path):
             self._open()
@@ -108,8 +123,11 @@ class Writer:
             self.close()
         if self._fd < 0:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = _locked(self._path)
+            self._at = self._present()
+            self._fd = _locked(self._at, self._mode)
             self._size = self._now()[1]
+            if self._mode == _GROUP_MODE and not self._size:
+                os.fchmod(self._fd, self._mode)  # a umask may have taken it away
             if self._fsync and not self._size:
                 _sync_folder(self._path.parent)  # a new file's name is the folder's content
         elif self._now()[1] > self._size:
@@ -119,10 +137,21 @@ class Writer:
 
     def _is_at_path(self) -> bool:
         try:
-            found = self._path.stat()
+            found = self._at.stat()
         except FileNotFoundError:
             return False
         return found.st_ino == self._now()[0]
+
+    def _present(self) -> Path:
+        """Where the present file stands, or is to be made."""
+        return self._path if self._renames else self._numbered(max(1, self._highest()))
+
+    def _numbered(self, number: int) -> Path:
+        return Path(f"{self._path}.{number}")
+
+    def _highest(self) -> int:
+        """The highest number that a file has; 0 where none has one."""
+        return max((number for number, _ in self._files()), default=0)
 
     def _now(self) -> tuple[int, int]:
         """Inode and size of the open file."""
@@ -148,19 +177,26 @@ class Writer:
     def _begin_new_if_full(self, coming: int) -> None:
         if not self._size or self._size + coming <= self._rotate_bytes:
             return
-        old = self._old_files()
-        number = old[-1][0] + 1 if old else 1
-        self._path.rename(f"{self._path}.{number}")
+        following = self._numbered(self._highest() + 1)
+        if self._renames:
+            self._path.rename(following)
+        else:
+            following.touch(self._mode, exist_ok=False)
         self.close()
         self._open()
-        self._forget([*old, (number, Path(f"{self._path}.{number}"))])
+        self._forget()
 
-    def _forget(self, old: list[tuple[int, Path]]) -> None:
-        for _, file in old[: -self._keep] if self._keep else ():
+    def _forget(self) -> None:
+        for _, file in self._old_files()[: -self._keep] if self._keep else ():
             file.unlink(missing_ok=True)
 
     def _old_files(self) -> list[tuple[int, Path]]:
-        """Rotated files by their numbers, the latest last."""
+        """What was rotated, the latest last."""
+        found = self._files()
+        return found if self._renames else found[:-1]
+
+    def _files(self) -> list[tuple[int, Path]]:
+        """Files that have a number, the highest last."""
         start = len(self._path.name) + 1
         ends = ((file.name[start:], file) for file in self._path.parent.glob(f"{_literal(self._path.name)}.*"))
         return sorted((int(end), file) for end, file in ends if end.isascii() and end.isdigit())
@@ -196,9 +232,9 @@ def _is(file: Path, known: _State) -> bool:
     return (found.st_ino, found.st_size) == (known.inode, known.size)
 
 
-def _locked(path: Path) -> int:
+def _locked(path: Path, mode: int) -> int:
     """Open and lock the file. Raises OSError, or Auth where it is no plain file or another writer has it."""
-    fd = os.open(path, _FLAGS, _FILE_MODE)
+    fd = os.open(path, _FLAGS, mode)
     try:
         _lock(fd, path)
     except BaseException:
