@@ -20,7 +20,21 @@ from monitor import __version__
 from monitor.errors import Auth, ConfigError, MonitorError, Permanent, Retryable, TooLarge
 from monitor.ports import Clock
 
-__all__ = ["USER_AGENT", "Answer", "Tls", "client", "error_of", "excerpt", "exchange", "outcome", "redact_url"]
+__all__ = [
+    "ANSWER_NOT_SHOWN",
+    "USER_AGENT",
+    "Answer",
+    "Tls",
+    "client",
+    "error_of",
+    "excerpt",
+    "exchange",
+    "outcome",
+    "redact_url",
+]
+
+ANSWER_NOT_SHOWN = "its answer is not shown, as it may quote content; see the server's own log"
+"""What stands for the words of a server that was sent content."""
 
 USER_AGENT = f"dify-monitor/{__version__}"
 
@@ -242,8 +256,14 @@ def redact_url(url: str) -> str:
     return shown if host and shown.isprintable() else "(not an address)"
 
 
-def excerpt(body: bytes, secrets: Collection[str] = ()) -> str:
-    """The beginning of an answer's body on one line, without what must not be shown (servers do echo headers)."""
+def excerpt(body: bytes, secrets: Collection[str] = (), *, after_content: bool) -> str:
+    """The beginning of an answer's body on one line, without what must not be shown (servers do echo headers).
+
+    `after_content`: whether the request may have held content. Servers quote what they refuse, and what they quote
+    would go on into our log and into the list of rejected events: then nothing of the answer is shown.
+    """
+    if after_content:
+        return ANSWER_NOT_SHOWN if body else ""
     text = body.decode("utf-8", "replace")
     for secret in filter(None, secrets):
         text = text.replace(secret, "[secret]")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
@@ -163,6 +164,15 @@ class Diagnosable(Protocol):
 
         Raises as `check` does where it can't be reached.
         """
+        ...
+
+
+@runtime_checkable
+class InFile(Protocol):
+    """A sink that writes files on this machine."""
+
+    def present_file(self) -> Path:
+        """Where it writes now; where it will, if nothing is there yet."""
         ...
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import msgspec
 from pydantic import SecretStr
@@ -25,7 +24,7 @@ from monitor.config.masking import masked_text
 from monitor.errors import Auth, MonitorError, Permanent, TooLarge
 from monitor.model import Diagnosis
 from monitor.model.answers import Holder
-from monitor.ports import AdapterConfig, Clock, Diagnosable, Notifier, Sink
+from monitor.ports import Clock, Diagnosable, InFile, Notifier, Sink
 from monitor.replay.words import plural
 from monitor.runtime.wiring import House, build_house
 
@@ -58,13 +57,9 @@ def house_to_examine(loaded: Loaded, clock: Clock) -> House:
 def examine(loaded: Loaded, house: House, clock: Clock, *, deadline_s: float = DEADLINE_S) -> Iterator[Part]:
     """Every part, in the order in which facts travel. The adapters begin to answer at once, beside each other."""
     holder = holder_of(loaded.settings.journal.path)
-    configs = {config.label: config for config in house.configs["sinks"]}
     asked = [
         *((f"source {each.name}", _Asked(each.diagnose, each.close)) for each in house.sources),
-        *(
-            (f"sink {each.name}", _Asked(_checked(each, configs.get(each.name), holder), each.close))
-            for each in house.sinks
-        ),
+        *((f"sink {each.name}", _Asked(_checked(each, holder), each.close)) for each in house.sinks),
         *((f"notifier {each.name}", _Asked(_checked(each), each.close)) for each in house.notifiers),
     ]
     settings = loaded.settings
@@ -105,18 +100,16 @@ def _rules(settings: Settings, house: House) -> Diagnosis:
     return Diagnosis("rules", "ok", f"{len(house.rules)} in force: {names}")
 
 
-def _checked(
-    adapter: Sink | Notifier, config: AdapterConfig | None = None, holder: Holder | None = None
-) -> Callable[[], Sequence[Diagnosis]]:
+def _checked(adapter: Sink | Notifier, holder: Holder | None = None) -> Callable[[], Sequence[Diagnosis]]:
     """What an adapter's `check` comes to, beside what it can say itself.
 
     A file that is not there is not made; one that a sidecar writes is fine.
     """
 
     def check() -> Sequence[Diagnosis]:
-        path = getattr(config, "path", "")
-        if path and not Path(path).exists():
-            return [new_file_finding(Path(path))]
+        path = adapter.present_file() if isinstance(adapter, InFile) else None
+        if path is not None and not path.exists():
+            return [new_file_finding(path)]
         found = tuple(adapter.diagnose()) if isinstance(adapter, Diagnosable) else ()
         if any(each.outcome == "problem" for each in found):
             return found  # the check would name the same once more, without the remedy

@@ -6,22 +6,32 @@ All findings of one reading are told at once, one line each. Called by the loade
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from monitor.config.masking import MASK, is_secret_name, masked_text
 from monitor.config.places import KeyPath, Places, path_text
 from monitor.errors import ConfigError
+from monitor.model.units import duration_ns, duration_text, size_bytes, size_text
 
 __all__ = ["all_in_one", "explain", "nearest"]
 
 _LONGEST_VALUE = 80
 _SECTION_WANTED = {"model_type", "model_attributes_type", "dict_type"}
 _LIST_WANTED = {"tuple_type", "list_type", "set_type", "frozen_set_type"}
+_LIMITS = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+    "multiple_of": ("a multiple of", "multiple_of"),
+}
+"""In words, and where pydantic keeps the number."""
+_UNITS: dict[Callable[..., int], Callable[[int], str]] = {duration_ns: duration_text, size_bytes: size_text}
 
 
 def all_in_one(problems: Sequence[ConfigError]) -> ConfigError:
@@ -98,10 +108,23 @@ def _words(detail: ErrorDetails, model: type[BaseModel], path: KeyPath) -> tuple
             said = f"must have at least {detail['ctx']['min_length']} characters", ""
         case "string_type" if isinstance(detail["input"], bool | int | float):
             said = "must be text", "Put it in quotes."
+        case "string_pattern_mismatch":
+            said = "is not written as it has to be", _first_sentence(_field_at(model, path))
+        case kind if kind in _LIMITS and (shown := _unit_of(_field_at(model, path))) is not None:
+            words, name = _LIMITS[kind]
+            said = f"must be {words} {shown(detail['ctx'][name])}", ""
         case _:
             text = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
             said = text[:1].lower() + text[1:], _meant(detail["input"], text)
     return said
+
+
+def _unit_of(field: FieldInfo | None) -> Callable[[int], str] | None:
+    """How a limit of the field is written, where that is a duration or a size; None for plain numbers."""
+    if field is None:
+        return None
+    readers = {each.func for each in (*field.metadata, *_parts(field.annotation)) if isinstance(each, BeforeValidator)}
+    return next((text for read, text in _UNITS.items() if read in readers), None)
 
 
 def _meant(written: object, text: str) -> str:

@@ -127,7 +127,7 @@ class PatternSettings(_Section):
     pattern: str = Field(min_length=1, max_length=1000)
     """A regular expression as RE2 reads it: no look-around, no back-references."""
     mask: str = Field(pattern=r"^\[[^\[\]\s\"\\]{1,40}\]$")
-    """What stands there instead: a word in square brackets, such as `[contract]`."""
+    """What stands there instead: a word in square brackets, such as `[contract]`, without spaces."""
 
 
 class RedactionSettings(_Section):

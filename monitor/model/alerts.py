@@ -24,6 +24,8 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     message_id: str = ""
     run_id: str = ""
     duration_ns: int = 0
+    invented: bool = False
+    """Whether it is a call of a tool that the model made up: then key and step id end with what a model wrote."""
 
 
 class Finding(msgspec.Struct, frozen=True):

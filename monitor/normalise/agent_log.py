@@ -18,6 +18,7 @@ from monitor.model import Status, Step, Tool, Usage
 from monitor.model.ids import is_uuid
 from monitor.normalise.draft import Draft, content_of
 from monitor.normalise.failure import error_type, is_failed_answer
+from monitor.normalise.invented import is_invented
 from monitor.normalise.retrieval import dataset_of_tool
 from monitor.normalise.rows import AgentTool
 from monitor.normalise.text import clean, dumps, reading, short
@@ -309,7 +310,8 @@ def _call(node: Step, item: _Item, span: tuple[int, int], tools: dict[str, Agent
         dataset_id=dataset,
     )
     error = error if status == "failed" else ""
-    return Draft(step, content_of(input=said.given, output=said.answer, error=error))
+    invented = said.name if is_invented(step) else ""  # what a model wrote: it leaves as content or not at all
+    return Draft(step, content_of(name=invented, input=said.given, output=said.answer, error=error))
 
 
 def _tool(said: _Said, item: _Item, known: AgentTool | None) -> Tool:

@@ -8,22 +8,34 @@ version from the order in which facts replace each other. So whoever sends it ag
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
 from monitor.model import AlertChanged, Event, Note, Recorded, SourceGap, Span, StepEnded, TurnEnded, ids, kind_of
 from monitor.model import semconv as s
+from monitor.model.spans import SpanKind
 from monitor.normalise.attributes import within_time
 from monitor.normalise.document_fields import nested
+from monitor.normalise.invented import key_of, seen_of, step_id_of
 from monitor.normalise.note_spans import NOTE_KINDS, note_record
 from monitor.normalise.spans import SPAN_KINDS, spans_of
 
-__all__ = ["KINDS", "STREAMS", "Document", "Stream", "document_of", "month_of", "version_of"]
+__all__ = [
+    "KINDS",
+    "STREAMS",
+    "Document",
+    "FlatDocument",
+    "Stream",
+    "document_of",
+    "flat_document_of",
+    "month_of",
+    "version_of",
+]
 
 Stream = Literal["turns", "steps", "notes", "alerts"]
 STREAMS: tuple[Stream, ...] = ("turns", "steps", "notes", "alerts")
@@ -37,11 +49,13 @@ _LONGEST_ID_BYTES = 512
 _DIGEST_CHARS = 32
 _MS_IN_NS = 1_000_000
 _NS_IN_S = 1_000_000_000
+_NS_IN_MIN = 60 * _NS_IN_S
 _RANK_UNIT = 10**13
 """Above every time in milliseconds up to 2286: the rank stands before the time, and all is below 2^53, which every
 reader of JSON holds exactly."""
 _HIGHEST_RANK = 899
 _OUTCOMES = {"succeeded": "success", "failed": "failure"}
+_SPAN_KINDS = {kind: kind.lower() for kind in get_args(SpanKind)}
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -55,32 +69,52 @@ class Document(msgspec.Struct, frozen=True):
     source: dict[str, Any]
 
 
+class FlatDocument(msgspec.Struct, frozen=True):
+    """A document whose fields stand side by side under their full names: for those who write many of them."""
+
+    stream: Stream
+    month: str
+    id: str
+    version: int
+    fields: dict[str, Any]
+
+
 def document_of(recorded: Recorded, content: dict[str, str], common: Mapping[str, Any]) -> Document | None:
     """The document of a fact; None for every kind that has none.
 
     `content` is what may leave of the fact's content; `common` are the fields that every document has.
     """
+    flat = flat_document_of(recorded, content, common)
+    if flat is None:
+        return None
+    return Document(flat.stream, flat.month, flat.id, flat.version, nested(flat.fields))
+
+
+def flat_document_of(recorded: Recorded, content: dict[str, str], common: Mapping[str, Any]) -> FlatDocument | None:
+    """As `document_of`; `nested` makes its source of the fields."""
     event = recorded.event
     body = event.body
+    stream: Stream
     match body:
         case TurnEnded():
-            found = _of_span("turns", recorded, content) | _error_message(content, failed=body.status == "failed")
-            began = body.turn.started_at
+            stream, began = "turns", body.turn.started_at
+            fields = _of_turn(recorded, body, content)
         case StepEnded():
-            found = _of_span("steps", recorded, content) | _of_step(body)
-            found |= _error_message(content, failed=body.step.status == "failed")
-            began = body.turn.started_at
+            stream, began = "steps", body.turn.started_at
+            fields = _of_step(recorded, body, content)
         case AlertChanged():
-            found, began = _of_alert(body), event.occurred_at
+            stream, began = "alerts", event.occurred_at
+            fields = _around(event, stream, event.occurred_at) | _of_alert(body)
         case SourceGap():
-            found, began = _of_gap(body), event.occurred_at
+            stream, began = "notes", event.occurred_at
+            fields = _around(event, stream, event.occurred_at) | _of_gap(body)
         case _ if isinstance(body, Note):
-            found, began = _of_note(recorded, content), event.occurred_at
+            stream, began = "notes", event.occurred_at
+            fields = _of_note(recorded, content)
         case _:
             return None
-    stream = _stream(event)
-    fields = dict(_around(event, stream)) | found | dict(common)
-    return Document(stream, month_of(began), _id(event.key), version_of(event), nested(fields))
+    fields.update(common)
+    return FlatDocument(stream, month_of(began), _id(key_of(event)), version_of(event), fields)
 
 
 def month_of(ns: int) -> str:
@@ -109,92 +143,86 @@ def _id(key: str) -> str:
     return f"{kept}~{digest}"
 
 
-def _stream(event: Event) -> Stream:
-    match event.body:
-        case TurnEnded():
-            return "turns"
-        case StepEnded():
-            return "steps"
-        case AlertChanged():
-            return "alerts"
-        case _:
-            return "notes"
-
-
-def _around(event: Event, stream: Stream) -> Iterator[tuple[str, Any]]:
-    """What every document says of its fact; what follows from the fact itself may say it better."""
-    at = _time(event.occurred_at)
-    yield "@timestamp", at
-    yield "ecs.version", _ECS_VERSION
-    yield "event.module", "dify"
-    yield "event.dataset", f"dify.{stream}"
-    yield "event.kind", "alert" if stream == "alerts" else "event"
-    yield "event.action", kind_of(event.body)
-    yield "event.id", event.key
-
-
-def _of_span(stream: Stream, recorded: Recorded, content: dict[str, str]) -> dict[str, Any]:
-    span = spans_of(recorded, content)
-    if span is None:
-        return {}
-    status = span.attributes.get(s.DIFY_TURN_STATUS if stream == "turns" else s.DIFY_STEP_STATUS)
+def _around(event: Event, stream: Stream, at: int) -> dict[str, Any]:
+    """What every document says of its fact, of which `at` is the time."""
     return {
-        **_span_fields(span),
-        "event.start": _time(span.start_ns),
-        "event.end": _time(span.end_ns),
-        "event.duration": span.end_ns - span.start_ns,
-        "event.outcome": _OUTCOMES.get(str(status), "unknown"),
+        "@timestamp": _time(at),
+        "ecs.version": _ECS_VERSION,
+        "event.module": "dify",
+        "event.dataset": f"dify.{stream}",
+        "event.kind": "alert" if stream == "alerts" else "event",
+        "event.action": kind_of(event.body),
+        "event.id": key_of(event),
     }
 
 
-def _span_fields(span: Span) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "@timestamp": _time(span.start_ns),
-        "trace.id": span.trace_id,
-        "span.id": span.span_id,
-        "span.name": span.name,
-        "span.kind": span.kind.lower(),
-        **span.attributes,
-    }
-    if span.parent_id:
-        found["parent.id"] = span.parent_id
+def _of_turn(recorded: Recorded, body: TurnEnded, content: dict[str, str]) -> dict[str, Any]:
+    found = _of_span("turns", recorded, content, body.status)
+    _add_error(found, content, body.status)
     return found
 
 
-def _error_message(content: dict[str, str], *, failed: bool) -> dict[str, str]:
-    message = content.get("error", "")
-    return {s.ERROR_MESSAGE: message} if failed and message else {}
-
-
-def _of_step(body: StepEnded) -> dict[str, Any]:
+def _of_step(recorded: Recorded, body: StepEnded, content: dict[str, str]) -> dict[str, Any]:
     step = body.step
-    found: dict[str, Any] = {
-        "dify.step.id": step.id,
-        "dify.step.kind": step.kind,
-        "dify.step.position": _whole(step.position),
-    }
+    found = _of_span("steps", recorded, content, step.status)
+    found["dify.step.id"] = step_id_of(step)
+    found["dify.step.kind"] = step.kind
+    found["dify.step.position"] = _whole(step.position)
     if step.attempts:
         found["dify.step.attempts"] = len(step.attempts)
     if step.provisional:
         found["dify.step.provisional"] = True
+    _add_error(found, content, step.status)
     return found
+
+
+def _of_span(stream: Stream, recorded: Recorded, content: dict[str, str], status: str) -> dict[str, Any]:
+    """What lasted."""
+    span = spans_of(recorded, content)
+    if span is None:  # turns and steps have one
+        return _around(recorded.event, stream, recorded.event.occurred_at)
+    found = _around(recorded.event, stream, span.start_ns)
+    found["event.start"] = found["@timestamp"]
+    found["event.end"] = _time(span.end_ns)
+    found["event.duration"] = span.end_ns - span.start_ns
+    found["event.outcome"] = _OUTCOMES.get(status, "unknown")
+    _add_span(found, span)
+    return found
+
+
+def _add_span(found: dict[str, Any], span: Span) -> None:
+    found["trace.id"] = span.trace_id
+    found["span.id"] = span.span_id
+    found["span.name"] = span.name
+    found["span.kind"] = _SPAN_KINDS[span.kind]
+    found.update(span.attributes)
+    if span.parent_id:
+        found["parent.id"] = span.parent_id
+
+
+def _add_error(found: dict[str, Any], content: dict[str, str], status: str) -> None:
+    if content and status == "failed" and content.get("error"):
+        found[s.ERROR_MESSAGE] = content["error"]
 
 
 def _of_note(recorded: Recorded, content: dict[str, str]) -> dict[str, Any]:
     """A fact beside the turns: its span and what people thought, or its log record."""
+    event = recorded.event
     span = spans_of(recorded, content)
     if span is not None:
-        found = _span_fields(span)
-        for event in span.events:
-            found |= event.attributes
+        found = _around(event, "notes", span.start_ns)
+        _add_span(found, span)
+        for each in span.events:
+            found |= each.attributes
         if span.error is not None and content.get("error"):
             found[s.ERROR_MESSAGE] = content["error"]
         return found
+    found = _around(event, "notes", event.occurred_at)
     record = note_record(recorded, content)
     if record is None:
-        return {}
+        return found
     ids_of_turn = {"trace.id": record.trace_id, "parent.id": record.span_id} if record.trace_id else {}
-    return {**record.attributes, **ids_of_turn, "log.level": record.severity.lower()}
+    return found | record.attributes | ids_of_turn | {"log.level": record.severity.lower()}
 
 
 def _of_gap(gap: SourceGap) -> dict[str, Any]:
@@ -229,7 +257,7 @@ def _of_alert(changed: AlertChanged) -> dict[str, Any]:
         "late": changed.late,
         "history": changed.history,
         "turns": _distinct(proof.turn_id for proof in alert.evidence),
-        "steps": _distinct(proof.step_id for proof in alert.evidence),
+        "steps": _distinct(seen_of(proof)[1] for proof in alert.evidence),
     }
     found = {f"dify.alert.{name}": value for name, value in facts.items() if value not in (None, "", [], {})}
     found["rule.name"] = alert.rule
@@ -250,10 +278,11 @@ def _whole(number: int) -> int:
 
 def _time(ns: int) -> str:
     """The moment to the nanosecond, such as `2026-11-24T08:46:20.123456789Z`."""
-    seconds, rest = divmod(within_time(ns), _NS_IN_S)
-    return f"{_second(seconds)}.{rest:09d}Z"
+    minute, rest = divmod(within_time(ns), _NS_IN_MIN)
+    digits = f"{rest:011d}"
+    return f"{_minute(minute)}:{digits[:2]}.{digits[2:]}Z"
 
 
 @lru_cache(maxsize=1024)
-def _second(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
+def _minute(minute: int) -> str:
+    return f"{datetime.fromtimestamp(minute * 60, UTC):%Y-%m-%dT%H:%M}"

@@ -1,7 +1,7 @@
 r"""Credentials that Dify leaves in plain text are taken out before anything is stored.
 
 HTTP nodes keep request headers in `process_data`, plugins put keys into exception texts. This is not redaction of
-personal data (that is each sink's edge, `redact.py`): what is masked here never reaches the journal at all.
+personal data (that is each sink's edge, `redact`): what is masked here never reaches the journal at all.
 
 A text is seldom one format: JSON that holds a request as text, that holds JSON. So nothing is parsed. A credential is
 known by its name (`"api_key": "..."`, `X-Api-Key: ...`, `token=...`, at any depth of `\"` escapes), by what stands

@@ -14,6 +14,7 @@ from monitor.model import Attempt, Recorded, Span, SpanEvent, Step, StepEnded, T
 from monitor.model import semconv as s
 from monitor.model.spans import SpanKind
 from monitor.normalise.attributes import TURN_TEXTS, Attributes, numbers, provider_name, texts, within_time
+from monitor.normalise.invented import step_id_of, tool_name_of
 from monitor.normalise.note_spans import NOTE_SPANS, note_span
 from monitor.normalise.span_content import documents, step_content, turn_content
 
@@ -123,7 +124,7 @@ def spans_of(recorded: Recorded, content: dict[str, str]) -> Span | None:
 def _step_span(turn: TurnRef, step: Step, content: dict[str, str]) -> Span:
     trace, root = _turn_ids(turn.turn_id)
     shape = _STEP_SHAPES[step.kind]
-    subject = _step_subject(step)
+    subject = _step_subject(step, content)
     start = within_time(step.started_at)
     return Span(
         trace_id=trace,
@@ -170,11 +171,11 @@ def _parent(turn: TurnRef, step: Step, root: str) -> str:
     return ids.span_id(turn.turn_id, "node", step.parent_id) if step.parent_id else root
 
 
-def _step_subject(step: Step) -> str:
+def _step_subject(step: Step, content: dict[str, str]) -> str:
     if step.kind == "llm":
         return step.model_name or step.name
     if step.tool is not None:
-        return step.tool.name or step.name
+        return tool_name_of(step, content)
     if step.node is not None and step.kind in {"http", "node"}:
         return f"{step.node.node_type} {step.node.title or step.name}".strip()
     return step.name or step.dataset_id
@@ -245,7 +246,7 @@ def _of_tool(found: Attributes, step: Step) -> None:
         return
     # In OpenTelemetry's words: what the agent's side executes is an extension, what it searches a datastore.
     found[s.GEN_AI_TOOL_TYPE] = "datastore" if tool.provider_type == "dataset-retrieval" else "extension"
-    found[s.GEN_AI_TOOL_CALL_ID] = step.id
+    found[s.GEN_AI_TOOL_CALL_ID] = step_id_of(step)
     texts(found, tool, _TOOL_TEXTS)
     if not tool.known:
         found[s.DIFY_TOOL_KNOWN] = False
@@ -256,7 +257,7 @@ def _of_tool(found: Attributes, step: Step) -> None:
 def _of_node(found: Attributes, step: Step) -> None:
     if step.node is None:
         return
-    found[s.DIFY_NODE_EXECUTION_ID] = step.id
+    found[s.DIFY_NODE_EXECUTION_ID] = step_id_of(step)
     texts(found, step.node, _NODE_TEXTS)
     numbers(found, step.node, _NODE_NUMBERS)
 

@@ -14,6 +14,7 @@ import msgspec
 from monitor.model import Status, Step, Tool
 from monitor.normalise.draft import Draft, content_of
 from monitor.normalise.failure import error_type, is_failed_answer
+from monitor.normalise.invented import is_invented
 from monitor.normalise.retrieval import dataset_of_tool
 from monitor.normalise.rows import AgentTool, MessageRow, ThoughtRow
 from monitor.normalise.text import clean, dumps, parse, parse_object
@@ -143,7 +144,8 @@ def _tool_call(
         tool=None if dataset else _tool(call, known),
         dataset_id=dataset,
     )
-    return Draft(step, content_of(input=call.arguments, output=call.result, error=call.error))
+    invented = call.name if is_invented(step) else ""  # what a model wrote: it leaves as content or not at all
+    return Draft(step, content_of(name=invented, input=call.arguments, output=call.result, error=call.error))
 
 
 def _tool(call: _Call, known: AgentTool | None) -> Tool:

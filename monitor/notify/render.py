@@ -15,6 +15,7 @@ import msgspec
 
 from monitor.model import Evidence, Notification
 from monitor.model.ids import is_uuid
+from monitor.normalise.invented import seen_of
 
 __all__ = ["VERSION", "as_json", "as_text", "plain", "rfc3339", "status_of"]
 
@@ -102,10 +103,11 @@ def _labels(labels: dict[str, str]) -> str:
 
 
 def _evidence(one: Evidence) -> dict[str, Any]:
+    key, step_id = seen_of(one)
     return {
-        "key": one.key,
+        "key": key,
         "turn_id": one.turn_id,
-        "step_id": one.step_id,
+        "step_id": step_id,
         "at": rfc3339(one.at),
         "status": one.status,
         "error_type": one.error_type,

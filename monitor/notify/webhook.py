@@ -96,7 +96,7 @@ class Webhook:
         """Post it. Raises Retryable, TooLarge, Permanent or Auth by the receiver's answer."""
         body = as_json(notification)
         answer = self._ask("POST", self._url, body, self._headers | self._own(notification, body))
-        said = excerpt(answer.body, self._secrets)
+        said = excerpt(answer.body, self._secrets, after_content=False)  # an alert has none
         error = outcome(answer.status, answer.headers, now_ns=self._clock.now_ns(), where=self._origin, said=said)
         if error is not None:
             raise error

@@ -194,4 +194,5 @@ def evidence_of(recorded: Recorded, body: Subject) -> Evidence:
         message_id=turn.message_id if turn else str(getattr(body, "message_id", "")),
         run_id=turn.run_id if turn else "",
         duration_ns=max(0, step.ended_at - step.started_at) if step else 0,
+        invented=step is not None and step.tool is not None and not step.tool.known,
     )

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from monitor.config import Places
 from monitor.config.places import KeyPath, path_text
 from monitor.config.problems import nearest
-from monitor.config.settings import RedactionSettings
+from monitor.config.settings import AppSettings, RedactionSettings
 from monitor.errors import ConfigError
 from monitor.model import DEFAULT_REGIONS, AppPolicy, MaskPattern, Redaction
 from monitor.normalise.redact import LONGEST_WORD, SHORTEST_WORD, why_refused
@@ -52,6 +52,12 @@ class _Book:
                 if sinks is not None and sink not in sinks:
                     path = ("apps", place, "sinks", number)
                     self._refuse("there is no sink of that name", path, sink, nearest(sink, sinks))
+            before = next((n for n in range(place) if _leaves_nothing_to(self._settings.apps[n], each)), None)
+            if before is not None:
+                problem = f"can never apply: redaction.apps[{before}] comes first, and fits all that this one fits"
+                self._refuse(
+                    problem, ("apps", place, "app"), each.app, "The first that fits decides: put this one before."
+                )
         return tuple(AppPolicy(each.app, each.content, each.sinks) for each in self._settings.apps)
 
     def patterns(self) -> tuple[MaskPattern, ...]:
@@ -106,6 +112,13 @@ class _Book:
         whole = (_SECTION, *path)
         where = self._places.where(whole)
         self._problems.append(ConfigError(problem, where=where, path=path_text(whole), value=value, remedy=remedy))
+
+
+def _leaves_nothing_to(first: AppSettings, later: AppSettings) -> bool:
+    """Whether the first decides wherever the later one would: for certain, not just for the apps that there are."""
+    all_apps = not first.app.strip("*") or first.app.casefold() == later.app.casefold()
+    all_sinks = not first.sinks or (bool(later.sinks) and set(later.sinks) <= set(first.sinks))
+    return all_apps and all_sinks
 
 
 def _problem_of(word: str) -> str:

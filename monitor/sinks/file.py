@@ -10,6 +10,7 @@ the sink's cursor, and what a crash left behind that is cut off at the next star
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -48,7 +49,8 @@ class Config(AdapterConfig):
     """Resource attribute `deployment.environment.name`, as `ecs` the field `service.environment`, such as `production`;
     left out when empty."""
     prefix: str = Field(default="dify", pattern="^[a-z0-9][a-z0-9_-]{0,99}$")
-    """Only for `ecs`: what the names of the indices begin with that the lines are for, such as `dify-turns-2026.11`."""
+    """Only for `ecs`: what the names of the indices begin with that the lines are for, such as `dify-turns-2026.11`, of
+    `a-z`, `0-9`, `_` and `-`."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Only for `ecs`: fixed `labels` of every document."""
     max_line_bytes: Annotated[int, BeforeValidator(size_bytes), Field(ge=65_536)] = 8 * 1024 * 1024
@@ -141,6 +143,10 @@ class FileSink:
             for seq, part in zip(seqs, parts, strict=True)
             if len(part) > self._max_line_bytes
         )
+
+    def present_file(self) -> Path:
+        """Where it writes now; where it will, if nothing is there yet."""
+        return self._writer.present()
 
     def check(self) -> None:
         """Open the file for writing; raises as `send` does."""

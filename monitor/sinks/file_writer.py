@@ -80,7 +80,7 @@ class Writer:
         Raises Retryable or Auth where the file can't be opened.
         """
         known = _read_state(state)
-        if known is None or known.file != str(self._path) or not self._present().exists():
+        if known is None or known.file != str(self._path) or not self.present().exists():
             return
         with _telling(self._path):
             self._open()
@@ -106,6 +106,10 @@ class Writer:
             inode, _ = self._now()
         return msgspec.json.encode(_State(str(self._path), inode, self._size)).decode()
 
+    def present(self) -> Path:
+        """Where the present file stands, or is to be made."""
+        return self._path if self._renames else self._numbered(max(1, self._highest()))
+
     def check(self) -> None:
         """Open the file, as a write would."""
         with _telling(self._path):
@@ -123,7 +127,7 @@ class Writer:
             self.close()
         if self._fd < 0:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._at = self._present()
+            self._at = self.present()
             self._fd = _locked(self._at, self._mode)
             self._size = self._now()[1]
             if self._mode == _GROUP_MODE and not self._size:
@@ -141,10 +145,6 @@ class Writer:
         except FileNotFoundError:
             return False
         return found.st_ino == self._now()[0]
-
-    def _present(self) -> Path:
-        """Where the present file stands, or is to be made."""
-        return self._path if self._renames else self._numbered(max(1, self._highest()))
 
     def _numbered(self, number: int) -> Path:
         return Path(f"{self._path}.{number}")

@@ -59,8 +59,10 @@ _CONFIGURATION = frozenset(
 class GrpcTransport:
     """Implements `otlp_sink.Transport`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, sends_content: bool) -> None:
+        """`sends_content`: whether a request can hold content, which an answer could quote."""
         self._settings = settings
+        self._sends_content = sends_content
         self._credentials = _credentials(settings)
         self._channel: Any = None
 
@@ -76,7 +78,9 @@ class GrpcTransport:
                 wait_for_ready=False,
             )
         except grpc.RpcError as exc:
-            raise self._error(exc) from None  # its text quotes the server, which may quote our headers
+            raise self._error(
+                exc, after_content=self._sends_content and bool(request)
+            ) from None  # its text quotes the server, which may quote our headers
         partial = response.partial_success
         return max(0, partial.rejected_spans), partial.error_message
 
@@ -93,12 +97,12 @@ class GrpcTransport:
             return grpc.insecure_channel(target, options=_OPTIONS, compression=compression)
         return grpc.secure_channel(target, self._credentials, options=_OPTIONS, compression=compression)
 
-    def _error(self, exc: Any) -> MonitorError:
+    def _error(self, exc: Any, *, after_content: bool) -> MonitorError:
         said = str(exc.details() or "")
         if _REFUSED_CERTIFICATE in said:
             return Auth(f"{self._settings.target}: the server's certificate is refused")
-        words = excerpt(said.encode("utf-8", "replace"), self._settings.secrets)
-        return outcome(exc.code(), words, exc.trailing_metadata() or (), where=self._settings.target)
+        shown = excerpt(said.encode("utf-8", "replace"), self._settings.secrets, after_content=after_content)
+        return outcome(exc.code(), said, exc.trailing_metadata() or (), where=self._settings.target, shown=shown)
 
 
 def _credentials(settings: Settings) -> Any:
@@ -122,12 +126,20 @@ def _read(file: str, setting: str) -> bytes | None:
 
 
 def outcome(
-    code: grpc.StatusCode, words: str, metadata: Sequence[tuple[str, str | bytes]], *, where: str = ""
+    code: grpc.StatusCode,
+    words: str,
+    metadata: Sequence[tuple[str, str | bytes]],
+    *,
+    where: str = "",
+    shown: str = "",
 ) -> MonitorError:
-    """What follows from a call that failed, as OTLP's specification has it."""
-    detail = f"{where} answered {code.name}{f' ({words})' if words else ''}".strip()
+    """What follows from a call that failed, as OTLP's specification has it.
+
+    `words` are the server's and only looked at; `shown` is what of them may become part of the error's text.
+    """
+    detail = f"{where} answered {code.name}{f' ({shown})' if shown else ''}".strip()
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return _exhausted(detail, _retry_after_s(metadata))
+        return _exhausted(detail, words, _retry_after_s(metadata))
     if code in _CONFIGURATION:
         return Auth(detail)
     if code in _RETRYABLE:
@@ -135,13 +147,13 @@ def outcome(
     return Permanent(detail, reason=f"grpc_{code.name.lower()}")
 
 
-def _exhausted(detail: str, after_s: float | None) -> MonitorError:
+def _exhausted(detail: str, words: str, after_s: float | None) -> MonitorError:
     """A message above the server's limit, or a quota.
 
     The specification would have a quota without RetryInfo dropped. Servers that limit rates answer so, too, and what
     only waits is not lost: it is tried again.
     """
-    if "larger than max" in detail:
+    if "larger than max" in words:
         return TooLarge(detail)
     return Retryable(detail, reason="rate_limited", after_s=after_s)
 

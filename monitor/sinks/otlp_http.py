@@ -23,9 +23,11 @@ _GZIP_LEVEL = 1
 class HttpTransport:
     """Implements `otlp_sink.Transport`."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, *, sends_content: bool) -> None:
+        """`sends_content`: whether a request can hold content, which an answer could quote."""
         self._settings = settings
         self._clock = clock
+        self._sends_content = sends_content
         self._client: httpx.Client | None = self._connect()  # now, so that unreadable files are told at the start
 
     def export(self, request: bytes) -> tuple[int, str]:
@@ -46,7 +48,7 @@ class HttpTransport:
             answer.headers,
             now_ns=self._clock.now_ns(),
             where=redact_url(self._settings.url),
-            said=excerpt(_words(answer), self._settings.secrets),
+            said=excerpt(_words(answer), self._settings.secrets, after_content=self._sends_content and bool(request)),
         )
         if error is not None:
             raise error

@@ -76,7 +76,8 @@ class OtlpSink:
             return Report(accepted=len(seqs))
         rejected, words = self._transport.export(request)
         rejected = min(rejected, len(seqs))
-        detail = excerpt(words.encode("utf-8", "replace"), self._settings.secrets)
+        said = words.encode("utf-8", "replace")
+        detail = excerpt(said, self._settings.secrets, after_content=self.wants_content)
         return Report(accepted=len(seqs) - rejected, rejected_unknown=rejected, detail=detail)
 
     def check(self) -> None:
@@ -98,17 +99,18 @@ def build(config: Config, tools: Tools, environ: Mapping[str, str]) -> OtlpSink:
             action="use https: whoever is on the way can read the credentials in the headers",
         )
     leaving = Leaving(config.label, config.content, tools.redaction)
-    return OtlpSink(config, settings, _transport(settings, tools), leaving)
+    transport = _transport(settings, tools, sends_content=leaving.wants_content)
+    return OtlpSink(config, settings, transport, leaving)
 
 
-def _transport(settings: Settings, tools: Tools) -> Transport:
+def _transport(settings: Settings, tools: Tools, *, sends_content: bool) -> Transport:
     if settings.protocol == "grpc":
         from monitor.sinks.otlp_grpc import GrpcTransport  # noqa: PLC0415 - 30 MB of memory for those who ask for it
 
-        return GrpcTransport(settings)
+        return GrpcTransport(settings, sends_content=sends_content)
     from monitor.sinks.otlp_http import HttpTransport  # noqa: PLC0415
 
-    return HttpTransport(settings, tools.clock)
+    return HttpTransport(settings, tools.clock, sends_content=sends_content)
 
 
 def _resource(config: Config) -> dict[str, str]:

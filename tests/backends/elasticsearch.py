@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import ssl
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -49,9 +51,21 @@ rootLogger.appenderRef.console.ref = console
 class Elasticsearch:
     """A server of one node; use it in a `with`. `stop` and `start` are for tests of what happens when it is away."""
 
-    def __init__(self, version: int = 8, *, security: bool = True) -> None:
-        """Find what was assembled; raises Unavailable."""
+    def __init__(
+        self,
+        version: int = 8,
+        *,
+        security: bool = True,
+        settings: Mapping[str, str] | None = None,
+        tls: tuple[Path, Path, Path] | None = None,
+    ) -> None:
+        """Find what was assembled; raises Unavailable.
+
+        `settings` are further lines of its configuration. With `tls` (the authority's certificate, its own, its key)
+        it speaks HTTPS, asks for a certificate of that authority, and its tests show it the same one.
+        """
         self.version, self.security = version, security
+        self._settings, self._tls = dict(settings or {}), tls
         self._place, self._java = _find(version)
         self._ports = {"http": free_port(), "transport": free_port()}
         self._process: ServerProcess | None = None
@@ -76,7 +90,13 @@ class Elasticsearch:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self._ports['http']}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._ports['http']}"
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None, "it does not run"
+        return self._process.pid
 
     def start(self) -> None:
         """Start it (again, on the same port and data)."""
@@ -91,6 +111,12 @@ class Elasticsearch:
         """Stop it; its data stay. Safe twice."""
         if self._process is not None:
             self._process.stop()
+            self._process = None
+
+    def kill(self) -> None:
+        """End it at once, as a crash would; its data stay as they were on the disk. Safe twice."""
+        if self._process is not None:
+            self._process.kill()
             self._process = None
 
     def ask(self, method: str, path: str, body: Any = None, *, auth: Any = ADMIN, headers: Any = None) -> Any:
@@ -123,8 +149,16 @@ class Elasticsearch:
                 self.ask("DELETE", f"/_ilm/policy/{name}")
 
     def _request(self, method: str, path: str, body: Any, auth: Any, headers: Any) -> httpx.Response:
-        with httpx.Client(trust_env=False, timeout=60, auth=auth) as http:
+        with httpx.Client(trust_env=False, timeout=60, auth=auth, verify=self._context()) as http:
             return http.request(method, f"{self.url}{path}", json=body, headers=headers)
+
+    def _context(self) -> ssl.SSLContext | bool:
+        if self._tls is None:
+            return False
+        authority, certificate, key = self._tls
+        context = ssl.create_default_context(cafile=str(authority))
+        context.load_cert_chain(certificate, key)
+        return context
 
     def _ready(self) -> bool:
         try:
@@ -136,7 +170,8 @@ class Elasticsearch:
         config = folder / "config"
         config.mkdir()
         settings = _SETTINGS.format(**self._ports, security=str(self.security).lower())
-        (config / "elasticsearch.yml").write_text(settings)
+        extra = self._settings | self._encryption(config)
+        (config / "elasticsearch.yml").write_text(settings + "".join(f"{name}: {extra[name]}\n" for name in extra))
         (config / "log4j2.properties").write_text(_LOGGING)
         (config / "users").write_text(f"{ADMIN[0]}:{_ADMIN_HASH}\n")
         (config / "users_roles").write_text(f"superuser:{ADMIN[0]}\n")
@@ -145,6 +180,22 @@ class Elasticsearch:
             native = folder / "lib" / "platform" / "linux-x64"
             native.mkdir(parents=True)
             (native / "libzstd.so").symlink_to(_ZSTD)
+
+    def _encryption(self, config: Path) -> dict[str, str]:
+        """Its settings for TLS; the files have to lie in its own folder."""
+        if self._tls is None:
+            return {}
+        names = ("ca.pem", "server.pem", "server.key")
+        for name, path in zip(names, self._tls, strict=True):
+            (config / name).write_bytes(path.read_bytes())
+        http = {
+            "enabled": "true",
+            "client_authentication": "required",
+            "certificate_authorities": "ca.pem",
+            "certificate": "server.pem",
+            "key": "server.key",
+        }
+        return {f"xpack.security.http.ssl.{name}": value for name, value in http.items()}
 
 
 def _find(version: int) -> tuple[Path, Path]:

@@ -95,7 +95,7 @@ def test_setting_up_twice_changes_nothing(stage):
     assert stage.server.ask("GET", f"/_ilm/policy/{stage.prefix}-lifecycle") == before
     updated = [line.split() for line in stage.install(retention="30d") if line.startswith("updated")]
     assert updated[0] == ["updated", "policy", f"{stage.prefix}-lifecycle"]
-    assert [each.outcome for each in stage.sink(retention="30d").diagnose()] == ["ok", "ok", "ok"]
+    assert [each.outcome for each in stage.sink(retention="30d").diagnose()] == ["ok"] * 4
 
 
 def test_every_fact_is_a_document(stage):
@@ -339,7 +339,7 @@ def test_the_least_rights_suffice_and_allow_no_more(stage):
     sink.check()
     assert send(sink, samples.agent_turn()).accepted == 5
     assert send(sink, samples.agent_turn()).accepted == 5
-    assert [each.outcome for each in sink.diagnose()] == ["ok", "ok", "ok"]
+    assert [each.outcome for each in sink.diagnose()] == ["ok"] * 4
     index = f"{stage.prefix}-turns-2025.09"
     headers = {"authorization": f"ApiKey {key}"}
     forbidden = [
@@ -366,6 +366,24 @@ def test_the_least_rights_suffice_and_allow_no_more(stage):
             headers={"authorization": f"ApiKey {each}"},
         )
         assert said["cluster"] == {"manage_ilm": granted, "manage_index_templates": granted}
+
+
+def test_what_somebody_changed_or_removed_is_told(stage):
+    """By doctor: a component, the policy, and all of them; each with what to do."""
+    stage.install()
+    sink = stage.sink()
+    path = f"/_component_template/{stage.prefix}-settings"
+    (found,) = stage.server.ask("GET", path)["component_templates"]
+    stage.server.ask("PUT", path, {"template": found["component_template"]["template"]})
+    stage.server.ask("DELETE", f"/_ilm/policy/{stage.prefix}-lifecycle")
+    told = {each.what: each for each in sink.diagnose()}
+    assert (told["templates"].outcome, told["lifecycle policy"].outcome) == ("warning", "problem")
+    assert f"{stage.prefix}-settings" in told["templates"].detail
+    assert "monitor setup elasticsearch" in told["lifecycle policy"].remedy
+    again = {line.split()[-1] for line in stage.install() if not line.startswith("unchanged")}
+    assert again == {f"{stage.prefix}-settings", f"{stage.prefix}-lifecycle"}
+    told = {each.what: each.outcome for each in stage.sink(retention="30d").diagnose()}
+    assert (told["templates"], told["lifecycle policy"]) == ("warning", "warning")
 
 
 @pytest.mark.parametrize("privilege", ["create_index", "index"])
@@ -396,7 +414,7 @@ def test_new_fields_reach_indices_that_are_there(stage):
     stage.install()
     send(stage.sink(), samples.agent_turn())
     assert "next month" in stage.install(content_index="text")[-1]
-    assert [each.outcome for each in stage.sink(content_index="text").diagnose()] == ["ok", "ok", "ok"]
+    assert [each.outcome for each in stage.sink(content_index="text").diagnose()] == ["ok"] * 4
     old = stage.sink()
     assert send(old, samples.agent_turn(2)).accepted == 5
     assert {each.what: each.outcome for each in old.diagnose()}["templates"] == "warning"
@@ -429,5 +447,5 @@ def test_without_security_no_credentials_are_needed(elasticsearch, version):
     sink = elasticsearch_sink.build(config, Tools(clock=SystemClock(), logger=WordKeeper(), pseudonym=str))
     sink.check()
     assert send(sink, samples.agent_turn()).accepted == 5
-    assert [each.outcome for each in sink.diagnose()] == ["ok", "ok", "ok"]
+    assert [each.outcome for each in sink.diagnose()] == ["ok"] * 4
     sink.close()

@@ -242,9 +242,17 @@ def test_any_address_can_be_shown(url):
     assert redact_url(url).isprintable()
 
 
+def test_nothing_is_quoted_of_an_answer_to_content():
+    assert "alice" not in excerpt(b"invalid value: alice", after_content=True)
+    assert excerpt(b"", after_content=True) == ""
+
+
 def test_an_excerpt_is_short_printable_and_keeps_secrets():
-    assert excerpt(b"you sent\n\n Bearer abc \x00\xff", ["Bearer abc", ""]) == "you sent [secret] \ufffd"
-    assert len(excerpt(b"x" * 100_000)) == 200
+    assert (
+        excerpt(b"you sent\n\n Bearer abc \x00\xff", ["Bearer abc", ""], after_content=False)
+        == "you sent [secret] \ufffd"
+    )
+    assert len(excerpt(b"x" * 100_000, after_content=False)) == 200
 
 
 def test_the_answers_headers_are_found_whatever_their_case():

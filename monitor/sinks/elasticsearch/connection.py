@@ -38,6 +38,9 @@ _GZIP_LEVEL = 1
 """Documents repeat themselves so much that higher levels cost time and save little."""
 _LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
 _OK = range(200, 300)
+_UNAUTHORIZED = 401
+_CAN_NOT_CHECK = "encountered a failure"
+"""What a 401 says of an API key where the key is not at fault: a server that has just started can't look it up yet."""
 _DEFAULT_NODES = ("http://localhost:9200",)
 _LOGGERS = ("elastic_transport", "elasticsearch")
 _FOREIGN = "does not say that it is Elasticsearch"
@@ -114,14 +117,17 @@ class Connection:
     def __repr__(self) -> str:
         return f"Connection({', '.join(map(redact_url, self._config.nodes or _DEFAULT_NODES))})"
 
-    def run(self, call: Callable[[Elasticsearch], T]) -> T:
-        """What the call returns. Raises Retryable, TooLarge, Permanent or Auth; never repeats what was sent."""
+    def run(self, call: Callable[[Elasticsearch], T], *, with_content: bool = False) -> T:
+        """What the call returns. Raises Retryable, TooLarge, Permanent or Auth; never repeats what was sent.
+
+        `with_content`: whether it sends content, which an answer could quote. Only bulk requests can.
+        """
         if self._client is None:
             self._client = self._connect()
         try:
             return call(self._client)
         except (TransportError, ApiError) as exc:
-            error = self._error_of(exc)
+            error = self._error_of(exc, after_content=with_content)
         raise error from None  # the client's error quotes the answer as it is
 
     def close(self) -> None:
@@ -130,9 +136,9 @@ class Connection:
             self._client.close()
             self._client = None
 
-    def shown(self, text: str) -> str:
-        """The text on one line, short, and without our secrets."""
-        return excerpt(text.encode("utf-8", "replace"), self._secrets)
+    def shown(self, text: str, *, after_content: bool) -> str:
+        """The text on one line, short, and without our secrets; not at all where it may quote content."""
+        return excerpt(text.encode("utf-8", "replace"), self._secrets, after_content=after_content)
 
     def _connect(self) -> Elasticsearch:
         for name in _LOGGERS:
@@ -162,23 +168,25 @@ class Connection:
         given = {"clock": self._clock, "timeout_s": config.timeout_s, "tls": tls}
         return type("Node", (_Node,), given)
 
-    def _error_of(self, exc: TransportError | ApiError) -> MonitorError:
+    def _error_of(self, exc: TransportError | ApiError, *, after_content: bool) -> MonitorError:
         if isinstance(exc, UnsupportedProductError):
             return Auth(f"{self._where(exc)} {_FOREIGN}: correct the address")
         if isinstance(exc, ApiError):
-            return self._refusal(exc)
+            return self._refusal(exc, after_content=after_content)
         if isinstance(exc.__cause__, MonitorError):
             return exc.__cause__
         what = "an answer that can't be read" if isinstance(exc, SerializationError) else type(exc).__name__
         return Retryable(what, reason="protocol")
 
-    def _refusal(self, exc: ApiError) -> MonitorError:
+    def _refusal(self, exc: ApiError, *, after_content: bool) -> MonitorError:
+        if exc.meta.status == _UNAUTHORIZED and _CAN_NOT_CHECK in str(exc.body):
+            return Retryable(f"{self._where(exc)} can't check our credentials now", reason="unavailable")
         error = outcome(
             exc.meta.status,
             exc.meta.headers,
             now_ns=self._clock.now_ns(),
             where=self._where(exc),
-            said=self.shown(str(exc.body)),
+            said=self.shown(str(exc.body), after_content=after_content),
         )
         return error or Retryable(f"{self._where(exc)}: an answer that can't be read", reason="protocol")
 

@@ -18,7 +18,7 @@ from monitor.errors import Auth, Permanent, TooLarge
 from monitor.model import Diagnosis
 from monitor.sinks.elasticsearch.connection import Connection
 from monitor.sinks.elasticsearch.settings import Config
-from monitor.sinks.elasticsearch.templates import resources, role
+from monitor.sinks.elasticsearch.templates import VERSION, resources, role
 
 __all__ = ["SETUP", "Indices", "digest_of", "origination_ms"]
 
@@ -26,7 +26,8 @@ T = TypeVar("T")
 SETUP = "run `monitor setup elasticsearch`"
 _SUPPORTED = ("8.", "9.")
 _ALREADY_THERE = "resource_already_exists_exception"
-_BAD_REQUEST, _NOT_FOUND = 400, 404
+_BAD_REQUEST, _FORBIDDEN, _NOT_FOUND = 400, 403, 404
+_HIDDEN_OR_MISSING = (_FORBIDDEN, _NOT_FOUND)
 _NO_SECURITY = (400, 404, 405, 500)
 """What servers say to questions about rights where security is switched off."""
 _MONTH_CHARS = len("2026.11")
@@ -37,7 +38,10 @@ class Indices:
 
     def __init__(self, config: Config, connection: Connection, logger: Any) -> None:
         self._config, self._connection, self._logger = config, connection, logger
-        self._templates = tuple(each for each in resources(config) if each.kind == "template")
+        everything = resources(config)
+        self._templates = tuple(each for each in everything if each.kind == "template")
+        self._components = tuple(each for each in everything if each.kind == "component")
+        (self._policy,) = (each for each in everything if each.kind == "policy")
         self._made: set[str] = set()
 
     def make_ready(self, names: Collection[str]) -> None:
@@ -62,8 +66,8 @@ class Indices:
             raise Auth(f"this user lacks rights: {', '.join(missing)}")
 
     def diagnose(self) -> Sequence[Diagnosis]:
-        """Version, templates and rights, each with its remedy; raises what reaching it raises."""
-        return [self._server(), self._installed(), self._rights()]
+        """Version, templates, policy and rights, each with its remedy; raises what reaching it raises."""
+        return [self._server(), self._installed(), self._lifecycle(), self._rights()]
 
     def _outdated(self) -> list[str]:
         """Names of templates that are not what this version and configuration would install. Raises Auth."""
@@ -80,8 +84,10 @@ class Indices:
             lambda client: client.options(ignore_status=_NOT_FOUND).indices.get_index_template(name=pattern)
         )
         if answer.meta.status == _NOT_FOUND and "index_templates" not in str(answer.body):
-            raise Auth(f"this address has no index templates: {self._connection.shown(str(answer.body))}")
-        return _entries(answer.body)
+            raise Auth(
+                f"this address has no index templates: {self._connection.shown(str(answer.body), after_content=False)}"
+            )
+        return _entries(answer.body, "index_templates")
 
     def _create(self, name: str) -> None:
         """Make the index, unless it is there. Its age begins with the end of its month, not with its creation."""
@@ -91,7 +97,7 @@ class Indices:
         )
         said = str(answer.body)
         if answer.meta.status == _BAD_REQUEST and _ALREADY_THERE not in said:
-            raise Auth(f"the index {name} can't be made: {self._connection.shown(said)}")
+            raise Auth(f"the index {name} can't be made: {self._connection.shown(said, after_content=False)}")
 
     def _missing_rights(self) -> list[str]:
         """Rights of `role` that the user lacks; none where security is switched off."""
@@ -124,10 +130,37 @@ class Indices:
             outdated = self._outdated()
         except Auth as exc:
             return Diagnosis("templates", "problem", str(exc), f"As a user who may manage templates, {SETUP}.")
+        outdated = self._outdated_components() + outdated
         if outdated:
             detail = f"not what this version and configuration need: {', '.join(outdated)}"
             return Diagnosis("templates", "warning", detail, f"As a user who may manage templates, {SETUP}.")
-        return Diagnosis("templates", "ok", f"installed: {', '.join(each.name for each in self._templates)}")
+        names = ", ".join(each.name for each in (*self._components, *self._templates))
+        return Diagnosis("templates", "ok", f"installed, of version {VERSION}: {names}")
+
+    def _outdated_components(self) -> list[str]:
+        """Component templates that somebody changed or that are of another version."""
+        answer = self._run(
+            lambda client: client.options(ignore_status=_NOT_FOUND).cluster.get_component_template(
+                name=f"{self._config.prefix}-*"
+            )
+        )
+        there = {each["name"]: each["component_template"] for each in _entries(answer.body, "component_templates")}
+        return [each.name for each in self._components if digest_of(there.get(each.name)) != each.digest]
+
+    def _lifecycle(self) -> Diagnosis:
+        """The policy: whether it is there and ours. Reading it is a right that sending does not need."""
+        name, told = self._policy.name, "lifecycle policy"
+        answer = self._run(lambda client: client.options(ignore_status=_HIDDEN_OR_MISSING).ilm.get_lifecycle(name=name))
+        if answer.meta.status == _FORBIDDEN:
+            detail = f"not looked at: this user may not see {name} (it takes the cluster right read_ilm)"
+            return Diagnosis(told, "ok", detail)
+        found = answer.body.get(name, {}) if isinstance(answer.body, Mapping) else {}
+        if digest_of(found.get("policy")) == self._policy.digest:
+            return Diagnosis(told, "ok", f"installed: {name}")
+        remedy = f"As a user who may manage policies, {SETUP}."
+        if not found:
+            return Diagnosis(told, "problem", f"{name} is not there: no index is ever moved or deleted", remedy)
+        return Diagnosis(told, "warning", f"{name} is not what this version and configuration need", remedy)
 
     def _rights(self) -> Diagnosis:
         missing = self._missing_rights()
@@ -137,8 +170,8 @@ class Indices:
         return Diagnosis("rights", "problem", f"missing: {', '.join(missing)}", f"Give it a role such as\n{least}")
 
 
-def _entries(answer: Any) -> list[dict[str, Any]]:
-    found = answer.get("index_templates") if isinstance(answer, Mapping) else None
+def _entries(answer: Any, name: str) -> list[dict[str, Any]]:
+    found = answer.get(name) if isinstance(answer, Mapping) else None
     return found if isinstance(found, list) else []
 
 

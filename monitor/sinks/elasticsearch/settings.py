@@ -79,7 +79,10 @@ class Config(AdapterConfig):
     max_documents: int = Field(default=1000, ge=1, le=10_000)
     """Most documents in one request; fewer while the servers are busy."""
     max_bytes: Annotated[int, BeforeValidator(size_bytes), Field(ge=1024)] = 8 * 1024 * 1024
-    """Most bytes in one request, before compression: a number, or a size such as `8MiB`. Less where it is refused."""
+    """Most bytes on their way together, before compression: a number, or a size such as `8MiB`. Less where it is
+    refused."""
+    max_requests: int = Field(default=4, ge=1, le=16)
+    """Most requests at the same time, which share `max_bytes`; fewer while the servers are busy."""
 
     @field_validator("nodes")
     @classmethod

@@ -5,30 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-import msgspec
-
 from monitor.errors import Retryable
 from monitor.model import Diagnosis, Recorded, semconv
-from monitor.normalise.documents import KINDS, document_of
+from monitor.normalise.documents import KINDS, flat_document_of
 from monitor.normalise.redact import Leaving
 from monitor.ports import RejectedEvent, Report, Tools
 from monitor.sinks.elasticsearch.bulk import Bulk, Item, Verdict
 from monitor.sinks.elasticsearch.connection import Connection
+from monitor.sinks.elasticsearch.encoding import encoded, index_of
 from monitor.sinks.elasticsearch.ready import Indices
 from monitor.sinks.elasticsearch.settings import Config, in_clear
 
 __all__ = ["ElasticsearchSink", "build"]
-
-_json = msgspec.json.Encoder().encode
-
-
-class _Where(msgspec.Struct):
-    """The part of an action line that says which index a document is for."""
-
-    index: dict[str, Any]
-
-
-_action = msgspec.json.Decoder(_Where).decode
 
 
 class ElasticsearchSink:
@@ -39,13 +27,20 @@ class ElasticsearchSink:
     def __init__(self, config: Config, connection: Connection, indices: Indices, leaving: Leaving) -> None:
         self.name = config.label
         self.wants_content = leaving.wants_content
-        self.max_events = config.max_documents
+        self.max_events = config.max_documents * config.max_requests
         self.max_bytes = config.max_bytes
         self._config = config
         self._leaving = leaving
         self._common = _common(config)
         self._connection, self._indices = connection, indices
-        self._bulk = Bulk(connection, config.max_documents, config.max_bytes)
+        requests = config.max_requests
+        self._bulk = Bulk(
+            connection,
+            config.max_documents,
+            max(1, config.max_bytes // requests),
+            requests,
+            with_content=leaving.wants_content,
+        )
         self._settled: dict[int, RejectedEvent | None] = {}
         """What became of events of a payload that has to be sent again, so that only its rest is."""
 
@@ -58,22 +53,14 @@ class ElasticsearchSink:
 
         A provisional step has one: the final one has a higher version, and replaces it.
         """
-        document = document_of(recorded, self._leaving.of(recorded.event), self._common)
-        if document is None:
-            return b""
-        action = {
-            "_index": f"{self._config.prefix}-{document.stream}-{document.month}",
-            "_id": document.id,
-            "version": document.version,
-            "version_type": "external_gte",
-        }
-        return b"%b\n%b\n" % (_json({"index": action}), _json(document.source))
+        document = flat_document_of(recorded, self._leaving.of(recorded.event), self._common)
+        return b"" if document is None else encoded(self._config.prefix, document)
 
     def send(self, parts: Sequence[bytes], seqs: Sequence[int]) -> Report:
         """Deliver the documents that are not delivered yet."""
         items = [Item(seq, part) for seq, part in zip(seqs, parts, strict=True) if part]
         left = [item for item in items if item.seq not in self._settled]
-        self._indices.make_ready({_index_of(item.part) for item in left})
+        self._indices.make_ready({index_of(item.part) for item in left})
         waiting = self._settle(self._bulk.send(left))
         if waiting:
             busy = any(each.reason == "rate_limited" for each in waiting)
@@ -83,7 +70,8 @@ class ElasticsearchSink:
                 reason="rate_limited" if busy else "server_error",
             )
         rejected = tuple(found for item in items if (found := self._settled.get(item.seq)) is not None)
-        self._settled = {seq: found for seq, found in self._settled.items() if seq > max(seqs, default=0)}
+        last = max(seqs, default=0)
+        self._settled = {seq: found for seq, found in self._settled.items() if seq > last}
         detail = rejected[0].detail if rejected else ""
         return Report(accepted=len(seqs) - len(rejected), rejected=rejected, detail=detail)
 
@@ -131,7 +119,3 @@ def _common(config: Config) -> dict[str, Any]:
     if config.labels:
         found["labels"] = dict(config.labels)
     return found
-
-
-def _index_of(part: bytes) -> str:
-    return str(_action(part.partition(b"\n")[0]).index["_index"])

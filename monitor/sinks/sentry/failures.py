@@ -2,7 +2,7 @@
 
 An issue is whose it is (an app; nobody's for a knowledge base), what failed (a tool, a node, a model, the turn itself)
 and the type of the error: things that the app's builder or Dify named, never what a user or a model wrote. Hence a tool
-that the app does not have (models invent names) groups as `tool (unknown)`.
+that the app does not have (models invent names) is `tool (unknown)`; its name leaves among the content, where that may.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import NamedTuple
 from monitor.model import AppRef, Event, IndexingChanged, Step, StepEnded, TriggerLogged, TurnEnded, TurnRef, ids
 from monitor.model import semconv as s
 from monitor.normalise.attributes import provider_name
+from monitor.normalise.invented import UNKNOWN, is_invented, step_id_of, tool_name_of
 from monitor.sinks.sentry.common import cut
 
 __all__ = ["Failure", "failure_of", "shown", "subject_of"]
@@ -75,7 +76,7 @@ def failure_of(event: Event) -> Failure | None:
 def subject_of(step: Step) -> str:
     """What a step is about, as far as the app's builder or Dify named it."""
     if step.tool is not None:
-        return cut(f"tool {step.tool.name}") if step.tool.known else "tool (unknown)"
+        return f"tool {UNKNOWN}" if is_invented(step) else cut(f"tool {step.tool.name}")
     if step.node is not None:
         return cut(f"node {step.node.node_id}")
     named = {"llm": f"model {step.model_name}", "retrieval": f"dataset {step.dataset_id}"}
@@ -85,7 +86,7 @@ def subject_of(step: Step) -> str:
 def shown(step: Step) -> str:
     """What a step is about, for people."""
     if step.tool is not None:
-        return cut(f"tool {step.tool.name or step.name}")
+        return cut(f"tool {tool_name_of(step, {})}")
     if step.node is not None:
         return cut(f"{step.node.node_type} {step.node.title or step.name}".strip())
     return cut(f"{step.kind} {step.model_name or step.name or step.dataset_id}".strip())
@@ -114,7 +115,7 @@ def _step_tags(step: Step) -> dict[str, object]:
     tool, node = step.tool, step.node
     return {
         "dify.step.kind": step.kind,
-        s.GEN_AI_TOOL_NAME: tool.name if tool else "",
+        s.GEN_AI_TOOL_NAME: UNKNOWN if is_invented(step) else tool.name if tool else "",
         s.DIFY_TOOL_PROVIDER: tool.provider if tool else "",
         s.DIFY_NODE_ID: node.node_id if node else "",
         s.DIFY_NODE_TYPE: node.node_type if node else "",
@@ -130,7 +131,7 @@ def _step_tags(step: Step) -> dict[str, object]:
 def _step_details(step: Step) -> dict[str, object]:
     node = step.node
     return {
-        "dify.step.id": step.id,
+        "dify.step.id": step_id_of(step),
         s.DIFY_NODE_TITLE: node.title if node else "",
         "dify.step.duration_ms": (step.ended_at - step.started_at) // _NS_IN_MS,
         "dify.step.attempts": len(step.attempts) + 1 if step.attempts else "",

@@ -27,7 +27,7 @@ class Heartbeat:
         self.every_s = config.heartbeat_every_ns / 1_000_000_000
         """The pace that the monitor is told to expect, in seconds."""
         self._config, self._clock, self._logger = config, tools.clock, tools.logger
-        self._wire = Wire(config, tools.clock)
+        self._wire = Wire(config, tools.clock, sends_content=False)
 
     def beat(self, *, well: bool = True) -> None:
         """Say once that we are alive, and whether all is well. Raises nothing: a beat that is missing says enough."""

@@ -141,7 +141,8 @@ class Config(AdapterConfig):
     transaction_rate: float = Field(default=1.0, ge=0, le=1)
     """Which share of the turns is sent as transactions, 0 to 1. The same turn is always decided alike."""
     heartbeat: Annotated[str, Field(pattern=r"^[a-z0-9_-]{0,50}$")] = ""
-    """Slug of a cron monitor in Sentry that is told that we are alive; it is made there when it isn't. Empty: none."""
+    """Slug of a cron monitor in Sentry that is told that we are alive, of `a-z`, `0-9`, `_` and `-`, 50 at most. It is
+    made there when it isn't. Empty: none."""
     heartbeat_every_ns: Annotated[_Duration, Field(ge=60 * _SECOND_NS, le=_DAY_NS, multiple_of=60 * _SECOND_NS)] = (
         Field(default=60 * _SECOND_NS, alias="heartbeat_every")
     )

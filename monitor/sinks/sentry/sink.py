@@ -216,4 +216,5 @@ def _whole(memory: Memory, part: Part) -> bytes:
 
 def build(config: Config, tools: Tools) -> SentrySink:
     """The sink that the settings describe. Raises ConfigError."""
-    return SentrySink(config, tools, Wire(config, tools.clock))
+    sends_content = Leaving(config.label, config.content, tools.redaction).wants_content
+    return SentrySink(config, tools, Wire(config, tools.clock, sends_content=sends_content))

@@ -17,13 +17,19 @@ from monitor.sinks.sentry.settings import Config, dsn_of
 __all__ = ["Wire"]
 
 _GZIP_LEVEL = 1
+_OF_FACTS = frozenset({"event", "transaction"})
+"""Items that can hold content; others say that we are alive."""
 
 
 class Wire:
     """The way to one project. As many as `lanes` may be sent at once, each over a connection that is kept."""
 
-    def __init__(self, config: Config, clock: Clock) -> None:
-        """Raises ConfigError where the certificate's file can't be read."""
+    def __init__(self, config: Config, clock: Clock, *, sends_content: bool) -> None:
+        """`sends_content`: whether an event can hold content, which an answer could quote.
+
+        Raises ConfigError where the certificate's file can't be read.
+        """
+        self._sends_content = sends_content
         self._dsn = dsn_of(config.dsn.get_secret_value())
         self._timeout_s, self._tls, self._clock = config.timeout_s, Tls(ca_file=config.certificate), clock
         self.limits, self.lanes = RateLimits(clock), config.connections
@@ -46,7 +52,7 @@ class Wire:
             answer.headers,
             now_ns=self._clock.now_ns(),
             where=redact_url(self._dsn.url),
-            said=excerpt(answer.body, self._dsn.secrets),
+            said=excerpt(answer.body, self._dsn.secrets, after_content=self._holds_content(envelope)),
         )
         self.limits.learn(answer.status, answer.headers, error.after_s if isinstance(error, Retryable) else None)
         if error is not None:
@@ -59,6 +65,9 @@ class Wire:
             if self._client is not None:
                 self._client.close()
                 self._client = None
+
+    def _holds_content(self, envelope: Envelope) -> bool:
+        return self._sends_content and envelope.item in _OF_FACTS
 
     def _opened(self) -> httpx.Client:
         with self._lock:

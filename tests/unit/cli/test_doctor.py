@@ -418,6 +418,25 @@ def test_a_sinks_file_that_the_sidecar_writes_is_fine_and_one_of_another_is_not(
         writer.close()
 
 
+def test_numbered_files_are_looked_at(tmp_path):
+    """With `ecs` nothing stands at the path itself: the file is the one with the highest number."""
+    path = "logs/facts.ndjson, format: ecs"
+    assert "logs/facts.ndjson.1 is not there yet" in sink_finding(tmp_path, path)["detail"]
+    (tmp_path / "logs").mkdir()
+    for number in (1, 2):
+        (tmp_path / "logs" / f"facts.ndjson.{number}").write_text("")
+    assert sink_finding(tmp_path, path)["detail"] == "reached"
+    assert not (tmp_path / "logs" / "facts.ndjson").exists()
+    writer = Writer(tmp_path / "logs" / "facts.ndjson", rotate_bytes=0, keep=0, fsync=False, renames=False)
+    writer.append(b"")
+    try:
+        assert sink_finding(tmp_path, path)["outcome"] == "problem"
+        with SqliteJournal.open(tmp_path / "journal", CLOCK, min_free_bytes=0):
+            assert "facts.ndjson.2 is written by the running" in sink_finding(tmp_path, path)["detail"]
+    finally:
+        writer.close()
+
+
 def test_what_adapters_warn_of_does_not_mix_with_the_document(tmp_path):
     (tmp_path / "monitor.yaml").write_text(
         DIFY

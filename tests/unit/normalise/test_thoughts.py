@@ -150,6 +150,13 @@ def test_a_tools_provider(facts, tools, expected):
     assert (tool.provider, tool.provider_type, tool.known) == expected
 
 
+@pytest.mark.parametrize(("tools", "name"), [(TOOLS, None), ({}, "query")])
+def test_the_name_of_a_tool_that_there_is_not_is_content(tools, name):
+    """A model wrote it: whether it leaves is for each sink's policy to say."""
+    (draft,) = thought_steps(message(), [_called(tool_meta=_meta(query={"tool_config": {}}))], tools, None)
+    assert draft.content.get("name") == name
+
+
 _DATASET = "dataset_0f0f0f0f_0000_4000_8000_000000000001"
 
 

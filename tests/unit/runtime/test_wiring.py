@@ -7,11 +7,12 @@ from types import ModuleType
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import BeforeValidator, SecretStr
+from pydantic import BeforeValidator, SecretStr, ValidationError
 from structlog.testing import capture_logs
 
 from monitor.clock import SystemClock
 from monitor.config import Places, Settings, load
+from monitor.config.problems import explain
 from monitor.errors import ConfigError
 from monitor.model import AppPolicy, MaskPattern, Redaction
 from monitor.model.units import duration_ns
@@ -19,6 +20,7 @@ from monitor.ports import AdapterConfig
 from monitor.runtime.pseudonym import KEY_FILE, kept_key, pseudonyms
 from monitor.runtime.rulebook import shipped_rules
 from monitor.runtime.wiring import build_house, plan_house
+from monitor.sinks import elasticsearch, file, sentry
 
 RULE = """\
 rules:
@@ -335,6 +337,69 @@ def test_a_rule_for_a_sink_that_is_not_there_is_refused(good):
     section = {"apps": [{"app": "*", "content": "none", "sinks": ["goood"]}]}
     said = refused(sinks=[{"type": "good"}], redaction=section)
     assert "redaction.apps[0].sinks[0]: there is no sink of that name (got 'goood'). Did you mean good?" in said
+
+
+_ALL, _NONE = {"app": "*", "content": "full"}, {"app": "Shop", "content": "none"}
+
+
+@pytest.mark.parametrize(
+    ("first", "later"),
+    [
+        (_ALL, _NONE),
+        (_ALL, _NONE | {"sinks": ["good"]}),
+        (_ALL | {"sinks": ["good"]}, _NONE | {"sinks": ["good"]}),
+        (_NONE, _NONE | {"app": "shop"}),
+    ],
+)
+def test_a_rule_that_can_never_apply_is_refused(good, first, later):
+    """Somebody thinks that it holds content back, and an earlier one lets all of it leave."""
+    said = refused(sinks=[{"type": "good"}], redaction={"apps": [first, later]})
+    assert "redaction.apps[1].app: can never apply: redaction.apps[0] comes first" in said
+
+
+@pytest.mark.parametrize(
+    ("first", "later"), [(_NONE, _ALL), (_ALL | {"sinks": ["good"]}, _NONE), (_NONE | {"sinks": ["good"]}, _NONE)]
+)
+def test_a_rule_that_can_apply_is_not_refused(good, first, later):
+    assert house(sinks=[{"type": "good"}], redaction={"apps": [first, later]}).sinks
+
+
+@pytest.mark.parametrize("mask", ["contract", "[a b]"])
+def test_a_mask_that_is_written_otherwise_is_told_how(good, mask):
+    with pytest.raises(ValidationError) as caught:
+        settings(redaction={"patterns": [{"pattern": "x", "mask": mask}]})
+    (told,) = explain(caught.value, Settings, {"redaction": {"patterns": [{"pattern": "x", "mask": mask}]}}, Places())
+    assert "mask: is not written as it has to be" in str(told)
+    assert "a word in square brackets, such as `[contract]`" in told.remedy
+
+
+_SENTRY = {"type": "sentry", "dsn": "https://3b1c5e0f9a7d4e6f8b2a1c0d9e8f7a6b@sentry.example.com/42"}
+
+
+@pytest.mark.parametrize(
+    ("config", "sink", "said"),
+    [
+        (sentry.Config, _SENTRY | {"max_age": "3650d"}, "max_age: must be at most 30d (got '3650d')"),
+        (sentry.Config, _SENTRY | {"heartbeat_every": "90s"}, "heartbeat_every: must be a multiple of 1m (got '90s')"),
+        (sentry.Config, _SENTRY | {"timeout": "0s"}, "timeout: must be more than 0s (got '0s')"),
+        (sentry.Config, _SENTRY | {"connections": 99}, "connections: must be less than or equal to 32 (got 99)"),
+        (
+            file.Config,
+            {"type": "file", "path": "x", "max_line_bytes": "1KB"},
+            "max_line_bytes: must be at least 64KiB (got '1KB')",
+        ),
+        (
+            elasticsearch.Config,
+            {"type": "elasticsearch", "retention": "1h"},
+            "retention: must be at least 1d (got '1h')",
+        ),
+    ],
+)
+def test_limits_are_told_as_they_are_written(config, sink, said):
+    """A limit of a duration as a duration, and of a size as a size: nobody counts in nanoseconds."""
+    with pytest.raises(ValidationError) as caught:
+        config.model_validate(sink)
+    assert [str(each) for each in explain(caught.value, config, sink, Places())] == [said]
 
 
 def test_words_are_in_no_message(good, tmp_path):

@@ -79,10 +79,11 @@ CONFIGURATION = {"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED", "NOT_F
 
 @pytest.mark.parametrize("code", list(grpc.StatusCode), ids=lambda code: code.name)
 def test_every_status_has_an_outcome(code):
-    found = outcome(code, "words", ())
+    found = outcome(code, "said", (), shown="words")
     kind = Retryable if code.name in RETRYABLE else Auth if code.name in CONFIGURATION else Permanent
     assert type(found) is kind
     assert "words" in str(found)
+    assert "said" not in str(found)
     if kind is Permanent:
         assert found.reason == f"grpc_{code.name.lower()}"
 
@@ -113,6 +114,23 @@ def test_an_exhausted_resource_is_too_large_or_comes_back():
     assert type(outcome(exhausted, "quota", delay)) is Retryable
     assert outcome(exhausted, "quota", delay).after_s == 3
     assert type(outcome(exhausted, "quota", ())) is Retryable
+
+
+@pytest.mark.parametrize("content", ["none", "full"])
+def test_a_server_that_quotes_content_is_not_repeated(made, service, content):
+    """Neither in an error, nor in the words of a partial success; what is too large is known as such all the same."""
+    sink, planted = made(f"http://{service.target}", content=content), "why was alice fired"
+    service.failure = grpc.StatusCode.INVALID_ARGUMENT, planted, ()
+    with pytest.raises(Permanent) as caught:
+        send(sink)
+    service.failure = grpc.StatusCode.RESOURCE_EXHAUSTED, "message larger than max", ()
+    with pytest.raises(TooLarge):
+        send(sink)
+    service.failure = None
+    service.response.partial_success.rejected_spans = 1
+    service.response.partial_success.error_message = planted
+    told = [str(caught.value), repr(send(sink))]
+    assert [planted in each for each in told] == [content == "none"] * 2
 
 
 def test_a_call_carries_headers_and_spans(made, service):

@@ -83,6 +83,24 @@ class TestGrouping:
         other = event(failed(), {"error": "boom 4711", "output": "b"}, content=policy)
         assert one["fingerprint"] == other["fingerprint"]
 
+    @pytest.mark.parametrize("policy", ["none", "redacted", "full"])
+    def test_a_name_that_a_model_invented_leaves_as_content_alone(self, policy):
+        """Not in titles, tags, breadcrumbs or ids; where content may leave it stands there."""
+        tool = Tool(name="delete_alices_order", known=False)
+        step = samples.tool_step(id=f"{samples.uuid(1, 1)}/1/{tool.name}", name=tool.name, tool=tool, status="failed")
+        made = part(
+            StepEnded(turn=samples.turn_ref(), step=step),
+            {"name": tool.name},
+            content=policy,
+            what=["failures", "transactions"],
+        )
+        found = json.loads(made.event)
+        content = found["contexts"].pop("content", {})
+        assert "alice" not in json.dumps(found) + made.crumb.decode()
+        assert "(unknown)" in found["transaction"]
+        assert ("name" in content) == (policy != "none")
+        assert ("alice" in made.span.decode()) == (policy != "none")
+
     def test_a_tool_that_a_model_invented_does_not_group_by_its_name(self):
         """Models invent names, out of what users wrote; each would be an issue of its own."""
         tools = [Tool(name=name, known=False) for name in ("delete_alices_order", "search2")]

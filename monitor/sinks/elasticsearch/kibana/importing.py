@@ -80,7 +80,7 @@ def imported(kibana: Kibana, text: str, clock: Clock) -> int:
             headers=headers,
             limit_bytes=_MOST_ANSWER_BYTES,
         )
-    where, said = redact_url(kibana.address), excerpt(answer.body, kibana.secrets)
+    where, said = redact_url(kibana.address), excerpt(answer.body, kibana.secrets, after_content=False)
     error = outcome(answer.status, answer.headers, now_ns=clock.now_ns(), where=where, said=said)
     if error is not None:
         raise error
@@ -107,7 +107,7 @@ def _taken(body: bytes, where: str, sent: int, secrets: tuple[str, ...]) -> int:
     if told["success"] is True and taken == sent:
         return taken
     refused = [each for each in told.get("errors") or () if isinstance(each, Mapping)]
-    named = [excerpt(_refusal(each).encode(), secrets) for each in refused[:_MOST_NAMED]]
+    named = [excerpt(_refusal(each).encode(), secrets, after_content=False) for each in refused[:_MOST_NAMED]]
     if len(refused) > _MOST_NAMED:
         named.append(f"and {len(refused) - _MOST_NAMED} more")
     why = "; ".join(named) or "it does not say which were not, and why"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 
@@ -15,7 +16,7 @@ from monitor.sinks.elasticsearch.connection import Connection
 from monitor.sinks.elasticsearch.templates import resources
 from monitor.testing.laws import WordKeeper
 from monitor.testing.samples import agent_turn
-from monitor.testing.servers import Answer
+from monitor.testing.servers import Answer, Request
 from tests.support.elasticsearch import FakeElasticsearch, Items, documents_of
 
 _BUSY = (429, "es_rejected_execution_exception", "queue full")
@@ -30,11 +31,11 @@ def server():
 @pytest.fixture
 def made(server):
     """A Bulk, and a sink, of the server."""
-    config = elasticsearch.Config(type="elasticsearch", nodes=(server.url,), max_documents=8)
+    config = elasticsearch.Config(type="elasticsearch", nodes=(server.url,), max_documents=8, max_requests=1)
     server.install(*resources(config))
     connection = Connection(config, SystemClock())
     sink = elasticsearch.build(config, Tools(clock=SystemClock(), logger=WordKeeper(), pseudonym=str))
-    yield Bulk(connection, 8, 4000), sink
+    yield Bulk(connection, 8, 4000, with_content=False), sink
     connection.close()
     sink.close()
 
@@ -144,6 +145,28 @@ def test_an_item_says_what_becomes_of_its_document(server, made, told, what, det
 
 
 @pytest.mark.parametrize(
+    ("kind", "reason", "detail"),
+    [
+        (
+            "document_parsing_exception",
+            "failed to parse field [dify.node.index] of type [long]. Preview of field's value: 'alice'",
+            "document_parsing_exception: field [dify.node.index] of type [long]",
+        ),
+        ("document_parsing_exception", "field [alice] of type [long]", "document_parsing_exception: its answer is not"),
+        ("illegal_argument_exception", "immense term: alice", "illegal_argument_exception: its answer is not shown"),
+        ("alice was here", "field [dify.node.index] of type [alice was]", "error: field [dify.node.index]"),
+    ],
+)
+def test_an_item_that_may_hold_content_is_told_in_our_own_words(server, made, kind, reason, detail):
+    """Only names of ours and of Elasticsearch's own."""
+    bulk = Bulk(made[0]._connection, 8, 4000, with_content=True)
+    server.answer(Items(told=((400, kind, reason),)))
+    verdict = next(bulk.send(items(2)))
+    assert verdict.detail.startswith(detail)
+    assert "alice" not in verdict.detail
+
+
+@pytest.mark.parametrize(
     "told",
     [
         (403, "security_exception", "action [indices:data/write/bulk[s]] is unauthorized"),
@@ -172,6 +195,47 @@ def test_a_busy_server_gets_no_further_request(server, made):
     server.answer(Answer())
     assert sink.send(parts, seqs).accepted == len(seqs)
     assert sum(counts(server)) == 8 + 9
+
+
+class Meeting(FakeElasticsearch):
+    """Answers bulk requests only when so many are there together."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.barrier = threading.Barrier(count, timeout=10)
+
+    def _take(self, request: Request) -> Answer:
+        if request.path.startswith("/_bulk"):
+            self.barrier.wait()
+        return super()._take(request)
+
+
+def test_requests_are_on_their_way_together():
+    """As many as may be, and no more; every document has its verdict, whichever request was answered first."""
+    with Meeting(3) as server:
+        connection = Connection(elasticsearch.Config(type="elasticsearch", nodes=(server.url,)), SystemClock())
+        verdicts = list(Bulk(connection, 8, 4000, 3, with_content=False).send(items(48)))
+        connection.close()
+    assert sorted(verdicts) == [(seq, "done", "", "") for seq in range(48)]
+    assert counts(server) == [8] * 6
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [(Answer(503), Retryable), (Answer(429), Retryable), (Answer(401), Auth), (Answer(400), Permanent)],
+)
+def test_when_a_request_fails_the_others_are_still_answered(server, answer, kind):
+    """What they delivered is settled, nothing more is sent, and a busy server is asked for less once, not thrice."""
+    connection = Connection(elasticsearch.Config(type="elasticsearch", nodes=(server.url,)), SystemClock())
+    bulk, told = Bulk(connection, 8, 4000, 3, with_content=False), []
+    server.answer(answer, Answer())
+    with pytest.raises(kind):
+        told.extend(bulk.send(items(80)))
+    connection.close()
+    delivered = [seq for seq, what, *_ in told if what == "done"]
+    assert len(server.bulks) < 10
+    assert len(delivered) == 8 * (len(server.bulks) - 1)
+    assert bulk.limits == ((4, 4000, 1) if answer.status == 429 else (8, 4000, 3))
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[]", b'{"items":[]}', b'{"items":5}', b"null"])

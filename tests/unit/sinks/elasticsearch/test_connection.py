@@ -117,6 +117,21 @@ def test_a_refusal_is_repeated_in_its_own_words_without_secrets(server, connecte
     assert caught.value.__suppress_context__
 
 
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("API key: apikey authentication for id VuaC encountered a failure", Retryable),
+        ("API key: unable to find apikey with id VuaC", Auth),
+    ],
+)
+def test_a_server_that_can_not_check_a_key_yet_is_waited_for(server, connected, said, kind):
+    """Such as one that has just started, whose own indices are not there yet."""
+    body = f'{{"error":{{"type":"security_exception","additional_unsuccessful_credentials":"{said}"}},"status":401}}'
+    server.answer(Answer(401, body.encode()))
+    with pytest.raises(kind):
+        ask(connected(server.url, api_key="id:key-0123456789"))
+
+
 def test_warnings_of_the_server_are_nobodys_news(connected):
     """The client would make Python warnings of them, one for each request."""
     headers = {

@@ -113,13 +113,21 @@ def test_what_doctor_is_told(server, indices):
         "index": {"dify-turns-*": {"index": False, "create_index": True}},
     }
     headers = {"x-elastic-product": "Elasticsearch", "content-type": "application/json"}
-    server.answer(Answer(), Answer(), Answer(200, json.dumps(denied).encode(), headers))
+    server.answer(*[Answer()] * 4, Answer(200, json.dumps(denied).encode(), headers))
     rights = {each.what: each for each in indices.diagnose()}["rights"]
     assert (rights.outcome, rights.detail) == ("problem", "missing: index on dify-turns-*")
     assert '"create_index"' in rights.remedy
     server.answer(Answer(), Answer(200, json.dumps(denied).encode(), headers))
     with pytest.raises(Auth, match=r"index on dify-turns-\*"):
         indices.check()
+
+
+def test_a_policy_that_may_not_be_seen_is_no_problem(server, indices):
+    """Sending needs no right to it."""
+    install(server)
+    server.answer(*[Answer()] * 3, Answer(403, b"security_exception"), Answer())
+    found = {each.what: each for each in indices.diagnose()}["lifecycle policy"]
+    assert (found.outcome, "read_ilm" in found.detail) == ("ok", True)
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 500])
