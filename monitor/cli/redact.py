@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,6 +12,7 @@ import click
 
 from monitor.cli.options import config_option, load_config
 from monitor.config import Loaded
+from monitor.config.loader import adapter_names
 from monitor.config.problems import all_in_one
 from monitor.errors import ConfigError
 from monitor.model import Redaction
@@ -27,17 +30,27 @@ def command(file: BinaryIO, config_file: Path | None) -> None:
 
     FILE is a text in UTF-8; without one, or with `-`, standard input is read. The text goes to standard output, how
     much of what was masked to standard error. The configuration's `redaction` is in force: its patterns, words, regions
-    and what it keeps. Its rules for apps are not, as a text is of no app; nothing is sent or stored.
+    and what it keeps. Its rules for apps are only checked, as a text is of no app. Nothing is sent or stored.
     """
-    masks = masks_for(_redaction(load_config(config_file, adapters=False)))
-    text, counts = masks.counted(file.read().decode("utf-8", "replace"))
-    click.echo(text.encode("utf-8", "replace"), nl=False)
+    masks = masks_for(_redaction(load_config(config_file, adapters=False), adapter_names(config_file, os.environ)))
+    text, counts = masks.counted(_decoded(file.read()))
+    click.echo(text.encode("utf-8"), nl=False)
     click.echo(_summary(counts), err=True)
 
 
-def _redaction(loaded: Loaded) -> Redaction:
+def _decoded(raw: bytes) -> str:
+    """Raises ConfigError where the text is not UTF-8: what is read wrongly is masked wrongly."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        remedy = "Convert it first, such as by `iconv -f GB18030 -t UTF-8`."
+        raise ConfigError(f"the text is not UTF-8 at byte {exc.start}", remedy=remedy) from None
+
+
+def _redaction(loaded: Loaded, adapters: Mapping[str, Collection[str]]) -> Redaction:
+    """The section as `monitor config check` reads it, with the names of the sinks that rules may name."""
     problems: list[ConfigError] = []
-    redaction = read_redaction(loaded.settings.redaction, None, loaded.places, problems)
+    redaction = read_redaction(loaded.settings.redaction, adapters.get("sinks", ()), loaded.places, problems)
     if problems:
         raise all_in_one(problems)
     return redaction

@@ -23,8 +23,17 @@ Need = Literal["anything", "han", "latin", "long word", "number"]
 Span = tuple[int, int]
 """Where it begins, and where it has ended."""
 
-AFTER_CUE = r"""["'\\]{0,4}\s{0,4}(?:[:=：]|是|为)\s{0,4}["'\\]{0,4}"""
-"""Between a word such as `phone` or `密码` and its value: quotes, colons, equals signs."""
+_NUMBER_WORD = r"(?:号码?|號碼?|#|(?i:no|num|number)(?![A-Za-z])\.?)"
+_IS = (
+    r"(?:(?:设置?|改)?[是为為成]了?|"
+    r"(?i:is|was)(?![A-Za-z])(?i: (?:set|changed|reset) to(?![A-Za-z])| now(?![A-Za-z]))?)"
+)
+AFTER_CUE = (
+    r"""["'\\]{0,4}\s{0,4}"""
+    rf"(?:{_NUMBER_WORD}\s{{0,2}}(?:{_IS}\s{{0,2}}[:=：]{{0,2}}|[:=：]{{1,2}})?|{_IS}\s{{0,2}}[:=：]{{0,2}}|[:=：]{{1,2}})"
+    r"""\s{0,4}["'\\]{0,4}"""
+)
+"""Between a word such as `phone` or `密码` and its value: quotes, `number`, `is` or 是, colons, equals signs."""
 
 _NUMBER = re.compile(r"[0-9](?:.{0,3}?[0-9]){3}")
 _LONG_WORD = re.compile(r"[A-Za-z0-9_.+/=-]{14}")

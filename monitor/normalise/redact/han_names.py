@@ -6,7 +6,7 @@ follows it is punctuation or one of the words that follow names. Called by `name
 
 from __future__ import annotations
 
-__all__ = ["LONGEST", "name_before_title", "name_end"]
+__all__ = ["LONGEST", "is_surname_at", "name_before_title", "name_end"]
 
 LONGEST = 4
 """Characters of a name with a surname of two."""
@@ -160,7 +160,7 @@ _BEFORE = frozenset(
 """Characters after which a word can begin that is a name."""
 
 
-def _is_surname_at(text: str, place: int) -> bool:
+def is_surname_at(text: str, place: int) -> bool:
     """Whether a name could begin there."""
     return text[place : place + 1] in _SURNAMES or text[place : place + 2] in _COMPOUND
 
@@ -171,7 +171,7 @@ def name_end(text: str, start: int, *, loose: bool) -> int | None:
     `loose`: what announced the name is sure enough to take two characters where no end can be told.
     """
     surname = 2 if text[start : start + 2] in _COMPOUND else 1
-    if not _is_surname_at(text, start):
+    if not is_surname_at(text, start):
         return None
     first = start + surname
     given = _given_chars(text, first)
@@ -189,7 +189,7 @@ def name_before_title(text: str, start: int, title: int, *, sure: bool) -> int |
     for place in range(start, title):
         surname = 2 if text[place : place + 2] in _COMPOUND and place + 2 <= title else 1
         given = title - place - surname
-        whole = _is_surname_at(text, place) and 0 <= given <= 2 and not set(text[place + surname : title]) & _NO_PART  # noqa: PLR2004 - a name's most
+        whole = is_surname_at(text, place) and 0 <= given <= 2 and not set(text[place + surname : title]) & _NO_PART  # noqa: PLR2004 - a name's most
         if whole and (place == 0 or text[place - 1] in _BEFORE or not _is_han(text[place - 1])):
             return place
     if sure and title > start and text[title - 1] in _SURNAMES:

@@ -38,7 +38,8 @@ _CUED = re.compile(
     r"|passport(?:_?(?: ?no\.?| ?number))?|national id(?: number)?|nhs (?:number|no\.?)|(?<![a-z])sin(?![a-z])"
     r"|social insurance number|steuer-?id|(?<![a-z])pesel|(?<![a-z])bsn|personnummer)"
     rf"(?:{AFTER_CUE}|\s{{0,4}}[(（:：]?\s{{0,4}})"
-    r"((?=[a-z-]{0,3}[0-9])[a-z0-9](?:[ -]?[a-z0-9]){4,20}(?<![^0-9x][a-z]))(?![a-z0-9])"
+    r"((?=[a-z-]{0,3}[0-9])(?=(?:[ -]?[a-z]{0,3}[ -]?[0-9]){4})"
+    r"[a-z0-9](?:[ -]?[a-z0-9]){4,20}(?<![^0-9x][a-z]))(?![a-z0-9])"
 )
 _CUES = ("证", "證", "護照", "护照", "社保", "税号", "id", "ssn", "social", "passport", "nhs", "sin", "steuer", "pesel",
          "bsn", "personn")  # fmt: skip

@@ -28,7 +28,7 @@ _FRAMED = re.compile(
     r"[A-Za-z0-9+/=\s\\:,]*+(?:-(?!----)[A-Za-z0-9+/=\s\\:,]*+)*+"
     r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?"
 )
-_USERINFO = re.compile(r"(?<=://)[A-Za-z0-9!$%&()*+.:;=_~-]{1,256}+(?=@)")
+_USERINFO = re.compile(r"(?<=://)[A-Za-z0-9!$%&()*+.:;=_~-]{1,256}+(?:@[A-Za-z0-9!$%&()*+.:;=_~-]{1,256}+(?=@))*+(?=@)")
 _SCHEME = re.compile(rf"b(?<![a-z0-9].)(?:earer|asic)[ \t]{{1,8}}({_HAS_DIGIT}[a-z0-9._~+/=-]{{8,}}+)")
 # The first letter stands alone, in both cases: the search can then skip to it.
 _NAMED = re.compile(
@@ -38,7 +38,8 @@ _NAMED = re.compile(
 )
 _PASSWORD = re.compile(
     rf"(?:passw(?:or)?d|passphrase|pwd|密码|口令){AFTER_CUE}"
-    r"((?=[a-z]{0,64}[0-9!#$%&()*+./:;<=>?@^_`{|}~-])[0-9a-z!#$%&()*+./:;<=>?@^_`{|}~-]{6,}+)"
+    r"((?![a-z]{1,24}[.?;:)]{1,4}(?![0-9a-z!#$%&*+/<=>@^_`{|}~-])|case-)"
+    r"(?=[a-z]{0,64}[0-9!#$%&()*+./:;<=>?@^_`{|}~-])[0-9a-z!#$%&()*+./:;<=>?@^_`{|}~-]{6,}+)"
 )
 # Addresses of chat robots: who knows the last part may write into the group.
 _HOOK = re.compile(

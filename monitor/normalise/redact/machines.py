@@ -20,16 +20,25 @@ _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _V4 = re.compile(
     r"[1-9](?<![A-Za-z0-9_.].)(?<![A-Za-z0-9][-/].)"
     rf"(?:(?<=2)(?:2[0-3]|[01][0-9])|(?<=1)[0-9]{{2}}|[0-9]?)(?<!127)(?:\.{_OCTET}){{3}}"
-    r"(?![A-Za-z0-9_])(?!\.[0-9])(?!-[A-Za-z0-9])"
+    rf"(?![A-Za-z0-9_])(?!\.[0-9])(?!-(?!{_OCTET}(?:\.{_OCTET}){{3}}(?![A-Za-z0-9_.-]))[A-Za-z0-9])"
 )
 _VERSION = re.compile(r"(?:version|ver|release|firmware|build|版本号?|固件|章|节|section|oid)[^0-9\n]{0,4}$")
+# What has versions of four numbers and is no machine; and comparisons, as lists of packages write them.
+_PRODUCT = re.compile(
+    r"(?:(?<![a-z])(?:chrome|chromium|firefox|edge|safari|opera|webkit|electron|openssl|curl|wget|gcc|clang|glibc|cuda"
+    r"|python|java|jdk|jre|openjdk|dotnet|sdk|driver|kernel|windows|macos|ios|android|office)"
+    r"|驱动|内核|浏览器)[ /]{1,2}$"
+    r"|(?<!ip)(?<!host)(?<!addr)(?<!address)(?<!src)(?<!dst)(?<!peer)(?<!server)[=~<>]=$"
+)
+_PRIVATE = re.compile(r"10\.|192\.168\.|172\.(?:1[6-9]|2[0-9]|3[01])\.")
 _BEFORE_CHARS = 16
 _MAC = re.compile(
-    r"([0-9A-Fa-f](?<![A-Za-z0-9:_-].)[0-9A-Fa-f](?P<between>[:-])(?:[0-9A-Fa-f]{2}(?P=between)){4}[0-9A-Fa-f]{2})"
+    r"([0-9A-Fa-f](?<![A-Za-z0-9:_-].)(?!(?!(?<=0)0)[0-9](?:-[0-9]{2}){5}(?![0-9A-Fa-f]))[0-9A-Fa-f](?P<between>[:-])(?:[0-9A-Fa-f]{2}(?P=between)){4}[0-9A-Fa-f]{2})"
     r"(?![A-Za-z0-9:_-])"
 )
 _V6 = re.compile(
-    r"[0-9A-Fa-f:](?<![A-Za-z0-9:._-].)[0-9A-Fa-f]{0,3}(?::[0-9A-Fa-f]{0,4}){1,7}+(?:(?<=:)[0-9]{1,3}(?:\.[0-9]{1,3}){3})?"
+    r"[0-9A-Fa-f:](?<![A-Za-z0-9:._-].)[0-9A-Fa-f]{0,3}(?::(?![0-9]{1,3}\.[0-9])[0-9A-Fa-f]{0,4}){0,7}+"
+    r"(?::[0-9]{1,3}(?:\.[0-9]{1,3}){3})?"
     r"(?![A-Za-z0-9_])(?!:[0-9A-Fa-f:])"
 )
 _TELLING = 3
@@ -46,7 +55,7 @@ class _V4Addresses:
         if seen.text.count(".") < _TELLING:
             return
         for match in _V4.finditer(seen.text):
-            if not _VERSION.search(seen.lower, max(0, match.start() - _BEFORE_CHARS), match.start()):
+            if not _is_version(seen.lower, match.start()):
                 yield match.span()
 
 
@@ -54,7 +63,7 @@ class _V6Addresses:
     """Groups of hexadecimal digits with colons."""
 
     mask = _MASK
-    needs: Need = "number"
+    needs: Need = "anything"
 
     def find(self, seen: Seen) -> Iterator[Span]:
         """What the standard library reads as an address, unless it is a time or a piece of a program."""
@@ -69,9 +78,17 @@ class _V6Addresses:
 
 def machine_detectors() -> Iterator[Detector]:
     """All of them."""
-    yield ByPattern(_MASK, _MAC, ":", "-", needs="latin")
+    yield ByPattern(_MASK, _MAC, ":", "-")
     yield _V6Addresses()
     yield _V4Addresses()
+
+
+def _is_version(lower: str, start: int) -> bool:
+    """Whether what stands before says so; behind a product's name, an address of a private network is still one."""
+    begin = max(0, start - _BEFORE_CHARS)
+    if _VERSION.search(lower, begin, start):
+        return True
+    return not _PRIVATE.match(lower, start) and _PRODUCT.search(lower, begin, start) is not None
 
 
 def _is_v6(candidate: str) -> bool:
@@ -83,4 +100,5 @@ def _is_v6(candidate: str) -> bool:
         address = IPv6Address(candidate)
     except AddressValueError:
         return False
-    return not address.is_loopback and not address.is_unspecified
+    mapped = address.ipv4_mapped
+    return not (address.is_loopback or address.is_unspecified or (mapped and (mapped.is_loopback or not int(mapped))))

@@ -12,8 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from monitor.normalise.redact.detector import ByPattern, Detector, Need, Seen, Span
+from monitor.normalise.redact.detector import AFTER_CUE, ByPattern, Detector, Need, Seen, Span
 from monitor.normalise.redact.han_names import LONGEST, name_before_title, name_end
+from monitor.normalise.redact.no_names import is_nobody
 
 __all__ = ["name_detectors"]
 
@@ -66,39 +67,23 @@ _ROLES = [
 ]
 _NEEDS_MORE = frozenset({"联系", "法人"})
 """Words that say so only with a colon or the like behind them."""
+_SOMETIMES = frozenset(
+    {"患者", "病人", "家属", "客户", "顾客", "患儿", "产妇", "联系", "负责人", "法人", "审核人", "操作员"}
+)
+"""Words behind which often stands what is no name: there, one must begin with a surname."""
+_HAN_FORM = re.compile(
+    r"(?:姓名|名字|收货人|收件人|寄件人|发件人|联系人|签收人|持卡人|申请人|经办人|投保人|受益人|监护人|就诊人|乘客|乘机人|入住人"
+    r"|借款人|担保人|患者|负责人)"
+    rf"(?:姓名|名字)?{AFTER_CUE}"
+)
 # Every alternative begins with a character of its own, so that the search can skip to one of them.
 _HAN_CUE = re.compile(
     f"({'|'.join((*_SAYS, *_ROLES))})"
-    r"(?:(?:姓名|名字)?([\"'\\]{0,4}\s{0,4}(?:[:=：]|是|为|叫)\s{0,4}[\"'\\]{0,4}))?(?=[㐀-鿿])"
+    r"(?:(?:姓名|名字)?([\"'\\]{0,4}\s{0,4}(?:[:=：]|(?:是|为|叫)[:：]?)\s{0,4}[\"'\\]{0,4}))?(?=[㐀-鿿])"
 )
 _I_AM = re.compile(r"(?:我是|我就是|本人)(?=[㐀-鿿]{2,4}(?![㐀-鿿\[]))")
 _TITLE = re.compile(r"先生(?![成效产活存命])|女士|小姐|太太|医生|大夫|护士|老师|主任|经理|教授|律师")
 _SURE = frozenset({"先生", "女士", "小姐", "太太"})
-_NOBODY = frozenset(
-    [
-        "无",
-        "未知",
-        "本人",
-        "同上",
-        "暂无",
-        "匿名",
-        "不详",
-        "前台",
-        "保密",
-        "未填",
-        "没有",
-        "为空",
-        "空",
-        "客服",
-        "系统",
-        "管理员",
-        "测试",
-        "用户",
-        "先生",
-        "女士",
-        "默认",
-    ]
-)
 
 # -- Latin letters
 
@@ -115,8 +100,9 @@ _TITLED = re.compile(
 )
 _SAID = re.compile(
     r"(?<![A-Za-z])(?:"
-    r"(?i:my (?:full |legal |first |last )?name(?: is|'s)|name's|i am called|call me|this is|hello,? i am)"
-    rf"\s{{1,2}}({_NOT_ONE}{_NAME})|I(?:'m| am|’m)\s{{1,2}}({_NOT_ONE}{_TWO})){_AFTER}"
+    r"(?i:my (?:full |legal |first |last )?name(?: is|'s)|name's|i am called|call me|hello,? i am)"
+    rf"\s{{1,2}}({_NOT_ONE}{_NAME})|(?:I(?:'m| am|’m)|(?i:this is))\s{{1,2}}({_NOT_ONE}{_TWO})"
+    rf"|(?i:this is)\s{{1,2}}({_NOT_ONE}{_WORD})(?= (?:speaking|from|here|calling|again)\b)){_AFTER}"
 )
 _LOWER_SAID = re.compile(
     r"my name(?: is|'s)\s{1,2}([a-z]{2,20}(?: (?!and\b|but\b|i\b|from\b|my\b|the\b|on\b|with\b|please\b|not\b)"
@@ -128,7 +114,7 @@ _LABELLED = re.compile(
     r"(?:'s)?[ _])?name|patient|cardholder|card holder|holder|applicant|passenger|payee|beneficiary|contact|attn"
     r"|attention)"
     r"\s?[:=]\s{0,3}"
-    rf"[\"']?({_NOT_ONE}{_NAME}){_AFTER}"
+    rf"[\"'\\]{{0,4}}({_NOT_ONE}{_NAME}){_AFTER}"
 )
 _GREETED = re.compile(rf"D(?<![A-Za-z].)(?:ear|EAR) ({_NOT_ONE}{_NAME})(?=\s{{0,2}}[,:!\n])")
 _SIGNED = re.compile(
@@ -149,7 +135,25 @@ _FIELD = re.compile(
     r"|联系人|收件人|收货人|寄件人|持卡人|户名|法定代表人)"
     r"(?P=quote)\s{0,4}:\s{0,4}(?P=quote)(?P<value>[^\"\\]{1,80})(?=(?P=quote))"
 )
-_SET = re.compile(rf"[A-Za-z](?<![A-Za-z0-9_].)[A-Za-z_]{{2,14}}(?<=[Nn]ame)=[\"']?({_NAME}){_AFTER}")
+_SET = re.compile(rf"(?<![A-Za-z0-9_])(?i:(?:{_WHOSE})[_ -]?)?[Nn]ame=[\"'\\]{{0,4}}({_NAME}){_AFTER}")
+_HAN_SET = re.compile(
+    rf"(?<![A-Za-z0-9_])(?i:(?:(?:{_WHOSE})[_ -]?)?name|customer|contact|patient|recipient)"
+    r"\s?[:=：]\s{0,3}[\"'\\]{0,4}(?=[㐀-鿿])"
+)
+# A name's fields that may as well be a thing's; and a word before `name` that says so.
+_MAYBE_FIELD = re.compile(
+    r"(?P<quote>\\{0,7}\")(?i:name|customer|client|user|contact|owner|recipient|客户|用户|顾客|患者|名字)(?P=quote)"
+    r"\s{0,4}:\s{0,4}(?P=quote)(?P<value>[^\"\\\[\]{}]{2,60})(?=(?P=quote))"
+)
+_PERSON = re.compile(f"{_NOT_ONE}{_TWO}")
+_SOMEBODY = re.compile(r"\[(?:phone|email|id|card)\]")
+_NEAR = 160
+_OF_A_THING = re.compile(
+    r"(?:server|host|domain|file|table|field|column|product|project|company|app|model|tool|node|event|class|method|function"
+    r"|package|module|database|db|service|dataset|workflow|bucket|queue|topic|image|container|cluster|branch|repo)[ -]$"
+)
+_THING_CHARS = 12
+_HAN_LATIN = re.compile(rf"{_HAN_FORM.pattern}({_NOT_ONE}{_NAME}){_AFTER}")
 
 
 def name_detectors() -> Iterator[Detector]:
@@ -160,9 +164,12 @@ def name_detectors() -> Iterator[Detector]:
     yield ByPattern(_MASK, _TITLED, needs="latin")
     yield _Said()
     yield ByPattern(_MASK, _LOWER_SAID, "my name", needs="latin", lower=True)
-    yield ByPattern(_MASK, _LABELLED, "name", "patient", "holder", "applicant", "passenger", "payee", "beneficiary",
-                    "contact", "attn", "attention", needs="latin")  # fmt: skip
-    yield ByPattern(_MASK, _SET, "name", needs="latin")
+    yield _Labelled(_LABELLED, "name", "patient", "holder", "applicant", "passenger", "payee", "beneficiary",
+                    "contact", "attn", "attention")  # fmt: skip
+    yield _Labelled(_SET, "name")
+    yield _HanValues()
+    yield _LatinValues()
+    yield _MaybeFields()
     yield ByPattern(_MASK, _GREETED, "dear", needs="latin")
     yield ByPattern(_MASK, _SIGNED, "regards", "wishes", "sincerely", "cheers", "yours", "thank", needs="latin")
 
@@ -180,7 +187,7 @@ class _Fields:
                             or "passenger" in lower or "payee" in lower):  # fmt: skip
             for match in _FIELD.finditer(text):
                 value = match["value"]
-                if value.strip() not in _NOBODY and not value.startswith("["):
+                if not is_nobody(value) and not value.startswith("["):
                     yield match.span("value")
 
 
@@ -202,7 +209,82 @@ class _Said:
             or "call me" in lower
         ):
             for match in _SAID.finditer(seen.text):
-                yield match.span(1) if match[1] else match.span(2)
+                group = match.lastindex or 0
+                named = group == 1 and " " in match[group]  # somebody says so themselves, and `April Page` is a name
+                if named or not is_nobody(match[group]):
+                    yield match.span(group)
+
+
+class _Labelled:
+    """A Latin name behind a label."""
+
+    mask = _MASK
+    needs: Need = "latin"
+
+    def __init__(self, pattern: re.Pattern[str], *hints: str) -> None:
+        self._pattern, self._hints = pattern, hints
+
+    def find(self, seen: Seen) -> Iterator[Span]:
+        """Unless the label is a thing's, or what stands there is no name."""
+        if any(hint in seen.lower for hint in self._hints):
+            for match in self._pattern.finditer(seen.text):
+                start = match.start()
+                if not is_nobody(match[1]) and not _OF_A_THING.search(seen.lower, max(0, start - _THING_CHARS), start):
+                    yield match.span(1)
+
+
+class _HanValues:
+    """A Chinese name behind an English label."""
+
+    mask = _MASK
+    needs: Need = "han"
+
+    def find(self, seen: Seen) -> Iterator[Span]:
+        """It must begin with a surname, and end where names do."""
+        for match in _HAN_SET.finditer(seen.text):
+            start = match.end()
+            end = name_end(seen.text, start, loose=False)
+            of_a_thing = _OF_A_THING.search(seen.lower, max(0, match.start() - _THING_CHARS), match.start())
+            if end is not None and not of_a_thing and not is_nobody(seen.text[start:end]):
+                yield start, end
+
+
+class _LatinValues:
+    """A Latin name behind a Chinese label."""
+
+    mask = _MASK
+    needs: Need = "han"
+
+    def find(self, seen: Seen) -> Iterator[Span]:
+        """Of one word or more."""
+        for match in _HAN_LATIN.finditer(seen.text):
+            if not is_nobody(match[1]):
+                yield match.span(1)
+
+
+class _MaybeFields:
+    """Fields of JSON such as `name` or `customer`, which are not always a person's."""
+
+    mask = _MASK
+    needs: Need = "anything"
+
+    def find(self, seen: Seen) -> Iterator[Span]:
+        """A Chinese name; or a Latin one beside a telephone number or the like, which other detectors have masked."""
+        for match in _MAYBE_FIELD.finditer(seen.text) if '"' in seen.text else ():
+            value = match["value"]
+            start, end = match.span("value")
+            is_han = len(value) <= LONGEST and name_end(value, 0, loose=False) == len(value)
+            if not is_nobody(value) and (
+                is_han or (_PERSON.fullmatch(value) and _beside_somebody(seen.text, start, end))
+            ):
+                yield start, end
+
+
+def _beside_somebody(text: str, start: int, end: int) -> bool:
+    """Whether the same object, as far as it is near, says more of somebody."""
+    before = re.split(r"[{}]", text[max(0, start - _NEAR) : start])[-1]
+    after = re.split(r"[{}]", text[end : end + _NEAR])[0]
+    return _SOMEBODY.search(before) is not None or _SOMEBODY.search(after) is not None
 
 
 class _HanCues:
@@ -215,23 +297,26 @@ class _HanCues:
         """With a colon or the like between, two to four characters that stand alone are a name, too."""
         text = seen.text
         last = 0
-        for start, apart, says in _announced(text):
+        for start, apart, says, sure in _announced(text):
             end = name_end(text, start, loose=says or apart)
-            if end is None and apart:
+            if end is None and apart and sure:
                 end = _alone(text, start)
-            if end is not None and start >= last and text[start:end] not in _NOBODY:
+            if end is not None and start >= last and not is_nobody(text[start:end]):
                 last = end
                 yield start, end
 
 
-def _announced(text: str) -> Iterator[tuple[int, bool, bool]]:
-    """Where a name may begin; whether something stands between it and the word; whether somebody says their own."""
+def _announced(text: str) -> Iterator[tuple[int, bool, bool, bool]]:
+    """Where a name may begin; whether something stands between it and the word; whether somebody says their own.
+
+    Last, whether nothing else stands behind the word.
+    """
     found = [
-        (match.end(), bool(match[2]), match[1] in _SAYS)
+        (match.end(), bool(match[2]), match[1] in _SAYS, match[1] not in _SOMETIMES)
         for match in _HAN_CUE.finditer(text)
         if match[2] or match[1] not in _NEEDS_MORE
     ]
-    found += [(match.end(), False, False) for match in _I_AM.finditer(text)]
+    found += [(match.end(), False, False, True) for match in _I_AM.finditer(text)]
     return iter(sorted(found))
 
 
@@ -242,6 +327,11 @@ _ALONE = re.compile(r"[㐀-鿿]{2,4}(?:[·•][㐀-鿿]{1,8}){0,3}(?![㐀-鿿\[]
 def _alone(text: str, start: int) -> int | None:
     match = _ALONE.match(text, start)
     return match.end() if match else None
+
+
+def _is_nobody_before(text: str, start: int, title: int) -> bool:
+    """Whether what stands before a title is a word of its own, also where only its end looks like a name."""
+    return any(is_nobody(text[place:title]) for place in range(max(0, title - 2), start + 1))
 
 
 class _HanTitles:
@@ -256,6 +346,6 @@ class _HanTitles:
         last = 0
         for match in _TITLE.finditer(text):
             start = name_before_title(text, max(last, match.start() - LONGEST), match.start(), sure=match[0] in _SURE)
-            if start is not None:
+            if start is not None and not _is_nobody_before(text, start, match.start()):
                 last = match.end()
                 yield start, match.start()

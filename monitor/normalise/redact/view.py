@@ -1,4 +1,4 @@
-r"""A text as detectors look at it: JSON's escapes as the characters that they stand for, full-width digits as digits.
+r"""A text as detectors look at it: escapes of JSON and addresses as what they stand for, full-width digits as digits.
 
 Much of what Dify keeps is JSON in ASCII: `\u7535\u8bdd` hides a cue, `\n` hides where a number begins, and Chinese
 keyboards write `１３８` and `＠`. Detectors see plain characters; what leaves is the text as it was, with masks in it,
@@ -19,7 +19,11 @@ __all__ = ["View", "look"]
 _ESCAPES = re.compile(
     r"(?<!\\)(\\{1,8}+)(?:[nrt]|u(?!00[01]|0022|005[cC])[0-9a-fA-F]{4}"
     r"(?:\1u(?!00[01]|0022|005[cC])[0-9a-fA-F]{4})*+)"
+    # Of addresses: a space, @ + / : = and Chinese characters; the rest is structure, too.
+    r"|%(?:40|20|2[BbFf]|3[AaDd])|(?:%[eE][0-9a-fA-F](?:%[89aAbB][0-9a-fA-F]){2})++"
 )
+_PERCENT_CHARS = 9
+"""Of a Chinese character in an address."""
 _WIDE = re.compile("[０-９Ａ-Ｚａ-ｚ＠＋－．＿]")
 _NARROW = {wide: wide - 0xFEE0 for wide in map(ord, "＠＋－．＿")}
 _NARROW |= {
@@ -56,7 +60,7 @@ class View(NamedTuple):
 
 def look(text: str) -> View:
     """The view of a text. Linear in it."""
-    view = _unescaped(text) if "\\" in text else View(text)
+    view = _unescaped(text) if "\\" in text or "%" in text else View(text)
     if view.text.isascii() or not _WIDE.search(view.text):
         return view
     return view._replace(text=view.text.translate(_NARROW))
@@ -80,6 +84,12 @@ def _unescaped(text: str) -> View:
 def _escapes(text: str) -> Iterator[tuple[int, int, str, int]]:
     """Each run of escapes: where it stands, what it says, and how long one of it is."""
     for match in _ESCAPES.finditer(text):
+        if match[1] is None:
+            plain = bytes.fromhex(match[0].replace("%", "")).decode("utf-8", "ignore")
+            unit = min(_PERCENT_CHARS, len(match[0]))
+            if len(plain) * unit == len(match[0]):
+                yield match.start(), match.end(), plain, unit
+            continue
         lead = len(match[1])
         written = match[0]
         if written[lead] != "u":

@@ -14,7 +14,7 @@ from monitor.normalise.redact import masks_for
 
 PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "privacy.md"
 FLOORS = {
-    "email": (0.8, 1.0), "phone": (0.9, 1.0), "id": (0.95, 1.0), "card": (1.0, 1.0), "ip": (0.9, 1.0),
+    "email": (0.8, 1.0), "phone": (0.9, 0.97), "id": (0.95, 1.0), "card": (1.0, 1.0), "ip": (0.9, 0.94),
     "key": (0.8, 1.0), "name": (0.65, 0.95), "all": (0.8, 0.98),
 }  # fmt: skip
 """Recall and precision that the held-out half does not fall below, hard texts included."""

@@ -33,13 +33,32 @@ def test_patterns_words_and_what_is_kept(tmp_path):
 
 
 def test_a_file_can_be_named(tmp_path):
-    (tmp_path / "text").write_bytes(b"mail a@b.com \xff")
-    assert redact("text").stdout == "mail [email] �"
+    (tmp_path / "text").write_text("mail a@b.com ü", "utf-8")
+    assert redact("text").stdout == "mail [email] ü"
 
 
-def test_rules_for_apps_are_no_obstacle():
-    """The sinks that they name are not looked at: this command needs none of their secrets."""
-    assert redact(apps=[{"app": "x", "content": "none", "sinks": ["elsewhere"]}]).exit_code == 0
+def test_what_is_not_utf_8_is_refused(tmp_path):
+    """Read as something else, a text in GB18030 would be masked wrongly."""
+    (tmp_path / "text").write_bytes("ok 电话13812345678".encode("gb18030"))
+    done = redact("text")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "not UTF-8 at byte 3" in done.stderr
+    assert "iconv" in done.stderr
+
+
+def test_a_rule_for_a_sink_that_is_not_there_is_refused():
+    done = redact(apps=[{"app": "x", "content": "none", "sinks": ["elsewhere"]}])
+    assert done.exit_code == 2
+    assert "redaction.apps[0].sinks[0]: there is no sink of that name" in done.stderr
+
+
+def test_the_sinks_that_rules_name_need_no_secret(tmp_path):
+    config = {
+        "sinks": [{"type": "otlp", "name": "there", "headers": {"authorization": "${NO_SUCH_SECRET}"}}],
+        "redaction": {"apps": [{"app": "x", "content": "none", "sinks": ["there"]}]},
+    }
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(config), "utf-8")
+    assert redact("--config", str(tmp_path / "other.yaml")).exit_code == 0
 
 
 @pytest.mark.parametrize(

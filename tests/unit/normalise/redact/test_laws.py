@@ -13,7 +13,7 @@ from monitor.normalise.redact import masks_for, redact
 from monitor.normalise.redact.detector import Seen
 from monitor.normalise.redact.masks import _detectors
 from monitor.normalise.redact.view import look
-from tests.unit.normalise.redact import test_detectors, test_masks
+from tests.unit.normalise.redact import test_detectors, test_everyday, test_masks
 from tests.unit.normalise.redact.test_own import calls
 
 PIECES = st.sampled_from(
@@ -21,6 +21,8 @@ PIECES = st.sampled_from(
         *(text for text, _ in test_detectors.MASKED),
         *test_detectors.KEPT,
         *(text for text, _ in test_masks.MASKED),
+        *(text for text, _ in test_everyday.MASKED),
+        *test_everyday.KEPT,
         *"0123456789 +-.:/()@_,\\\"'=\n，：张王先生x",
         *("\\u5f20", "\\n", "[name]", "[ip]", "1234", "2001:", "::", "4000", "Dr. ", "Dear ", "姓名", "我叫", "Mr"),
     ]
@@ -88,6 +90,8 @@ HOSTILE = [
     "+44 20 7946 0718", "415-555-0188 ", "A123456789 ", "姓名：张", "我叫张", "张先生", "Dear Ann Ann ", "Mr. Ann ",
     "my name is ", '{"patient_name": "', "\\u5f20\\u4f1f", "\\\\\\\\u5f20", "[13812345678,", '"a":13812345678,', "１３８",
     "password:", "护照 E1", "tel 1234567", '"\\"', "身份证",
+    "%E7%94%B5", "%40", "name: ", '"name": "Ann Bo" ', "::ffff:1.", "0044 2", "number is ", "://a@", "a@b.js.", "this is Ann ",
+    '{\\"a\\": 13812345678},', "姓名：Ann ", "10.0.0.1-",
 ]  # fmt: skip
 
 
