@@ -249,7 +249,7 @@ def test_a_cluster_that_dies_in_the_middle_gets_everything(
             process.wait_for(lambda: process.said("sink_unavailable"), "nobody says that the cluster is away")
         finally:
             index.server.start()
-        process.wait_for(lambda: process.said("sink_recovered"), "it does not go on")
+        process.wait_for(lambda: process.lag("sink:elasticsearch") == 0, "it does not go on", seconds=150)
         assert process.end() == 0
     _is_whole(index, sidecar, database, tmp_path)
 
