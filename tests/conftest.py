@@ -10,12 +10,12 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from subprocess import CompletedProcess
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.backends.process import Unavailable
+from tests.support.lacking import or_skip
 from tests.support.network import refuse_outside
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tests.backends.postgres import Database, Postgres
     from tests.backends.prometheus import Prometheus
 
-T = TypeVar("T")
 BACKENDS = ("postgres", "collector", "prometheus", "promtool", "elasticsearch", "bugsink", "phoenix")
 
 # A busy machine makes single examples slow; that says nothing about the code, so neither is a failure.
@@ -63,21 +62,12 @@ def _marked_backends(request: pytest.FixtureRequest) -> None:
             request.getfixturevalue(name)
 
 
-def _or_skip(build: Callable[[], T]) -> T:
-    try:
-        return build()
-    except Unavailable as exc:
-        if os.environ.get("MONITOR_TEST_REQUIRE_BACKENDS") == "1":
-            pytest.fail(f"a required backend is missing: {exc}")
-        pytest.skip(str(exc))
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server for the whole session; take a database of your own from `fresh_database`."""
     from tests.backends.postgres import Postgres  # noqa: PLC0415 - only those who use it need psycopg
 
-    with _or_skip(Postgres) as server:
+    with or_skip(Postgres) as server:
         yield server
 
 
@@ -100,7 +90,7 @@ def collector() -> Iterator[Collector]:
     """An OpenTelemetry Collector of this test's own."""
     from tests.backends.collector import Collector  # noqa: PLC0415
 
-    with _or_skip(Collector) as server:
+    with or_skip(Collector) as server:
         yield server
 
 
@@ -117,7 +107,7 @@ def elasticsearch() -> Iterator[Callable[..., Elasticsearch]]:
             if wanted not in running:
                 stack.close()
                 running.clear()
-                running[wanted] = stack.enter_context(_or_skip(lambda: Elasticsearch(version, **how)))
+                running[wanted] = stack.enter_context(or_skip(lambda: Elasticsearch(version, **how)))
             return running[wanted]
 
         yield start
@@ -128,7 +118,7 @@ def bugsink() -> Iterator[Bugsink]:
     """A server that speaks Sentry's protocol for the whole session; take a project of your own from `new_project`."""
     from tests.backends.bugsink import Bugsink  # noqa: PLC0415
 
-    with _or_skip(Bugsink) as server:
+    with or_skip(Bugsink) as server:
         yield server
 
 
@@ -137,7 +127,7 @@ def phoenix() -> Iterator[Phoenix]:
     """A trace backend that reads OpenInference for the whole session; a project is made by the first span for it."""
     from tests.backends.phoenix import Phoenix  # noqa: PLC0415
 
-    with _or_skip(Phoenix) as server:
+    with or_skip(Phoenix) as server:
         yield server
 
 
@@ -146,7 +136,7 @@ def prometheus() -> Iterator[Prometheus]:
     """A Prometheus of this test's own; tell it what to scrape."""
     from tests.backends.prometheus import Prometheus  # noqa: PLC0415
 
-    with _or_skip(Prometheus) as server:
+    with or_skip(Prometheus) as server:
         yield server
 
 
@@ -155,5 +145,5 @@ def promtool() -> Callable[..., CompletedProcess[str]]:
     """Prometheus's own judge of metrics and rules: `promtool("check", "metrics", stdin=text)`."""
     from tests.backends.prometheus import promtool  # noqa: PLC0415
 
-    _or_skip(lambda: promtool("--version"))
+    or_skip(lambda: promtool("--version"))
     return promtool

@@ -18,6 +18,7 @@ from psycopg.errors import InsufficientPrivilege
 from monitor.testing.servers import LocalServer, refused_url
 from tests.backends.postgres import Postgres
 from tests.support.changes import PgPlayer
+from tests.support.lacking import lacking
 from tests.support.sidecar import Sidecar
 from tests.support.stage import in_a_row, scenes_of
 
@@ -45,7 +46,7 @@ def _reader(database: Any, tables: tuple[str, ...]) -> Iterator[str]:
         try:
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'only-for-tests'").format(role))
         except InsufficientPrivilege as exc:
-            pytest.skip(f"the server that MONITOR_TEST_PG_URL names does not let us create a role: {exc}")
+            lacking(f"the server that MONITOR_TEST_PG_URL names does not let us create a role: {exc}")
         try:
             for table in tables:
                 connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(sql.Identifier(table), role))

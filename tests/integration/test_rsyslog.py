@@ -20,8 +20,8 @@ from monitor.testing import samples
 from monitor.testing.laws import WordKeeper
 from tests.backends.elasticsearch import ADMIN, Elasticsearch
 from tests.backends.rsyslog import Rsyslog
-from tests.conftest import _or_skip
 from tests.support.facts import facts_of
+from tests.support.lacking import or_skip
 from tests.support.sidecar import until
 
 _NUMBERS = count()
@@ -100,7 +100,7 @@ class Stage:
 @pytest.fixture
 def stage(elasticsearch: Callable[..., Elasticsearch], request: pytest.FixtureRequest, tmp_path) -> Iterator[Stage]:
     server = elasticsearch(getattr(request, "param", 8))
-    with _or_skip(lambda: Rsyslog(tmp_path, server.url, *ADMIN)) as rsyslog:
+    with or_skip(lambda: Rsyslog(tmp_path, server.url, *ADMIN)) as rsyslog:
         made = Stage(server, rsyslog)
         yield made
     made.close()

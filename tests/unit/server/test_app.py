@@ -10,6 +10,7 @@ import pytest
 from monitor.errors import ConfigError
 from monitor.metrics.exposition import Scrape
 from monitor.server.app import HttpServer, build_app
+from tests.support.lacking import lacking
 
 SCRAPE = Scrape(b"dify_x 1\n", {"Content-Type": "text/plain; version=1.0.0; charset=utf-8"})
 
@@ -144,7 +145,7 @@ class TestServing:
     @pytest.mark.parametrize(("host", "url"), [("::1", "http://[::1]"), ("", "http://127.0.0.1")])
     def test_other_families(self, world, host, url):
         if not socket.has_dualstack_ipv6():
-            pytest.skip("this machine has no IPv6")
+            lacking("this machine has no IPv6")
         server = HttpServer(world.app(), host, 0)
         server.start()
         assert httpx.get(f"{url}:{server.address[1]}/healthz", trust_env=False).status_code == 200
