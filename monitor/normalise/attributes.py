@@ -11,7 +11,7 @@ from typing import Any
 from monitor.model import semconv as s
 from monitor.model.spans import AttributeValue
 
-__all__ = ["TURN_TEXTS", "Attributes", "Table", "numbers", "provider_name", "texts", "within_time"]
+__all__ = ["TURN_TEXTS", "Attributes", "Table", "numbers", "provider_name", "resource_of", "texts", "within_time"]
 
 Attributes = dict[str, AttributeValue]
 
@@ -60,6 +60,12 @@ def provider_name(provider: str) -> str:
     """Dify's provider in OpenTelemetry's word for it, else the last part of its own."""
     short = provider.rpartition("/")[2] or provider
     return _PROVIDERS.get(short, short)
+
+
+def resource_of(service_name: str, environment: str) -> dict[str, str]:
+    """OpenTelemetry's resource: Dify, as the configuration names it, and nothing of our own process."""
+    named = {s.SERVICE_NAME: service_name, s.DEPLOYMENT_ENVIRONMENT_NAME: environment}
+    return {name: value for name, value in named.items() if value}
 
 
 def texts(found: Attributes, noun: Any, table: Table) -> None:

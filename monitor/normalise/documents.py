@@ -29,10 +29,9 @@ __all__ = [
     "KINDS",
     "STREAMS",
     "Document",
-    "FlatDocument",
     "Stream",
+    "common_fields",
     "document_of",
-    "flat_document_of",
     "month_of",
     "version_of",
 ]
@@ -66,17 +65,13 @@ class Document(msgspec.Struct, frozen=True):
     """Such as `2026.11`."""
     id: str
     version: int
-    source: dict[str, Any]
-
-
-class FlatDocument(msgspec.Struct, frozen=True):
-    """A document whose fields stand side by side under their full names: for those who write many of them."""
-
-    stream: Stream
-    month: str
-    id: str
-    version: int
     fields: dict[str, Any]
+    """By their full names, such as `event.start`."""
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """The fields as the tree that is indexed, made anew each time."""
+        return nested(self.fields)
 
 
 def document_of(recorded: Recorded, content: dict[str, str], common: Mapping[str, Any]) -> Document | None:
@@ -84,14 +79,6 @@ def document_of(recorded: Recorded, content: dict[str, str], common: Mapping[str
 
     `content` is what may leave of the fact's content; `common` are the fields that every document has.
     """
-    flat = flat_document_of(recorded, content, common)
-    if flat is None:
-        return None
-    return Document(flat.stream, flat.month, flat.id, flat.version, nested(flat.fields))
-
-
-def flat_document_of(recorded: Recorded, content: dict[str, str], common: Mapping[str, Any]) -> FlatDocument | None:
-    """As `document_of`; `nested` makes its source of the fields."""
     event = recorded.event
     body = event.body
     stream: Stream
@@ -114,7 +101,13 @@ def flat_document_of(recorded: Recorded, content: dict[str, str], common: Mappin
         case _:
             return None
     fields.update(common)
-    return FlatDocument(stream, month_of(began), _id(key_of(event)), version_of(event), fields)
+    return Document(stream, month_of(began), _id(key_of(event)), version_of(event), fields)
+
+
+def common_fields(service_name: str, environment: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    """The fields that every document of a sink has, as its configuration names Dify; empty ones are left out."""
+    found = {s.SERVICE_NAME: service_name, "service.environment": environment, "labels": dict(labels)}
+    return {name: value for name, value in found.items() if value}
 
 
 def month_of(ns: int) -> str:

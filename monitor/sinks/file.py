@@ -15,8 +15,10 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from monitor.model import ContentPolicy, Recorded, StepEnded, semconv
+from monitor.model import ContentPolicy, Recorded, StepEnded
 from monitor.model.units import size_bytes
+from monitor.normalise.attributes import resource_of
+from monitor.normalise.documents import common_fields
 from monitor.normalise.redact import Leaving
 from monitor.ports import AdapterConfig, RejectedEvent, Report, Sink, Tools
 from monitor.sinks.file_ecs import EcsLines, is_cut
@@ -164,22 +166,6 @@ def build(config: Config, tools: Tools) -> Sink:
 
 def _lines(config: Config) -> _Lines:
     if config.format == "ecs":
-        return EcsLines(config.prefix, _common(config), config.max_line_bytes)
-    return OtlpLines(_resource(config))
-
-
-def _common(config: Config) -> dict[str, Any]:
-    """The fields that every document has."""
-    found: dict[str, Any] = {semconv.SERVICE_NAME: config.service_name}
-    if config.deployment_environment:
-        found["service.environment"] = config.deployment_environment
-    if config.labels:
-        found["labels"] = dict(config.labels)
-    return found
-
-
-def _resource(config: Config) -> dict[str, str]:
-    resource = {semconv.SERVICE_NAME: config.service_name}
-    if config.deployment_environment:
-        resource[semconv.DEPLOYMENT_ENVIRONMENT_NAME] = config.deployment_environment
-    return resource
+        common = common_fields(config.service_name, config.deployment_environment, config.labels)
+        return EcsLines(config.prefix, common, config.max_line_bytes)
+    return OtlpLines(resource_of(config.service_name, config.deployment_environment))

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from monitor.model import Recorded, semconv
-from monitor.normalise.document_fields import CONTENT
+from monitor.normalise.document_fields import CONTENT, nested
 from monitor.normalise.documents import KINDS, Document, document_of
 
 __all__ = ["MARK", "EcsLines", "is_cut"]
@@ -45,11 +45,10 @@ class EcsLines:
         document = document_of(recorded, content, self._common)
         if document is None:
             return b""
-        line = self._line(document)
+        line = self._line(document, document.fields)
         return line if len(line) <= self._max_line_bytes else self._cut(document)
 
-    def _line(self, document: Document, **more: Any) -> bytes:
-        source = document.source
+    def _line(self, document: Document, fields: dict[str, Any], **more: Any) -> bytes:
         where = {
             "_id": document.id,
             "raw_index": f"{self._prefix}-{document.stream}-{document.month}",
@@ -57,23 +56,15 @@ class EcsLines:
             "_version": document.version,
             **more,
         }
-        return _json({"@timestamp": source["@timestamp"], "@metadata": where, **source}) + b"\n"
+        return _json({"@timestamp": fields["@timestamp"], "@metadata": where, **nested(fields)}) + b"\n"
 
     def _cut(self, document: Document) -> bytes:
-        """The line with its texts cut. The document is ours: it was made for this line."""
-        places = {name: place for name in CONTENT if (place := _place(document.source, name)) is not None}
-        texts = {name: place[_last(name)] for name, place in places.items()}
-        cut_in_dify = _named(document.source)
-        _fill(places, dict.fromkeys(texts, ""))
-        _name(document.source, [*cut_in_dify, *texts])
-        share = _share(
-            [_length(text) for text in texts.values()],
-            self._max_line_bytes - len(self._line(document, truncated=True)),
-        )
-        shortened = {name: _shortened(text, share) for name, text in texts.items()}
-        _fill(places, shortened)
-        _name(document.source, [*cut_in_dify, *(name for name in texts if shortened[name] != texts[name])])
-        return self._line(document, truncated=True)
+        """The line with its texts cut."""
+        texts = {name: text for name in CONTENT if isinstance(text := document.fields.get(name), str)}
+        bare = self._line(document, _told(document, dict.fromkeys(texts, "")), truncated=True)
+        share = _share([_length(text) for text in texts.values()], self._max_line_bytes - len(bare))
+        cut = {name: short for name, text in texts.items() if (short := _shortened(text, share)) != text}
+        return self._line(document, _told(document, cut), truncated=True)
 
 
 def is_cut(line: bytes) -> bool:
@@ -81,39 +72,11 @@ def is_cut(line: bytes) -> bool:
     return _FLAG in line[:_FLAG_WITHIN_BYTES]
 
 
-def _place(source: dict[str, Any], name: str) -> dict[str, Any] | None:
-    """What holds the field; None where the document has no such text."""
-    *parents, last = name.split(".")
-    place: Any = source
-    for parent in parents:
-        place = place.get(parent)
-        if not isinstance(place, dict):
-            return None
-    return place if isinstance(place.get(last), str) else None
-
-
-def _last(name: str) -> str:
-    return name.rpartition(".")[2]
-
-
-def _fill(places: Mapping[str, dict[str, Any]], texts: Mapping[str, str]) -> None:
-    for name, place in places.items():
-        place[_last(name)] = texts[name]
-
-
-def _named(source: dict[str, Any]) -> list[str]:
-    """What the document itself says was cut, by Dify."""
-    place = _place(source, semconv.DIFY_CONTENT_TRUNCATED)
-    return [] if place is None else [place[_last(semconv.DIFY_CONTENT_TRUNCATED)]]
-
-
-def _name(source: dict[str, Any], names: Sequence[str]) -> None:
-    """Have the document say what was cut."""
-    *parents, last = semconv.DIFY_CONTENT_TRUNCATED.split(".")
-    place = source
-    for parent in parents:
-        place = place.setdefault(parent, {})
-    place[last] = ",".join(names)
+def _told(document: Document, cut: dict[str, str]) -> dict[str, Any]:
+    """The fields with cut texts, and which they are, beside those that Dify cut."""
+    cut_in_dify = document.fields.get(semconv.DIFY_CONTENT_TRUNCATED)
+    names = ",".join([*([cut_in_dify] if cut_in_dify else []), *cut])
+    return document.fields | cut | {semconv.DIFY_CONTENT_TRUNCATED: names}
 
 
 def _share(lengths: Sequence[int], room: int) -> int:

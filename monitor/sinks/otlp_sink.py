@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from monitor.http import excerpt, redact_url
-from monitor.model import Recorded, StepEnded, semconv
+from monitor.model import Recorded, StepEnded
 from monitor.model.semconv import SCHEMA_URL
+from monitor.normalise.attributes import resource_of
 from monitor.normalise.profiles import PROFILES
 from monitor.normalise.redact import Leaving
 from monitor.normalise.spans import SPAN_KINDS, spans_of
@@ -49,7 +50,8 @@ class OtlpSink:
         self._leaving = leaving
         profile = PROFILES[config.profile]
         self._in_profile = profile.span
-        self._encoder = Encoder(profile.resource(_resource(config)), schema_url=SCHEMA_URL if profile.is_otel else "")
+        resource = profile.resource(resource_of(config.service_name, config.deployment_environment))
+        self._encoder = Encoder(resource, schema_url=SCHEMA_URL if profile.is_otel else "")
         self._transport = transport
         self._settings = settings
 
@@ -111,10 +113,3 @@ def _transport(settings: Settings, tools: Tools, *, sends_content: bool) -> Tran
     from monitor.sinks.otlp_http import HttpTransport  # noqa: PLC0415
 
     return HttpTransport(settings, tools.clock, sends_content=sends_content)
-
-
-def _resource(config: Config) -> dict[str, str]:
-    resource = {semconv.SERVICE_NAME: config.service_name}
-    if config.deployment_environment:
-        resource[semconv.DEPLOYMENT_ENVIRONMENT_NAME] = config.deployment_environment
-    return resource

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from monitor.normalise.document_fields import nested
-from monitor.normalise.documents import FlatDocument
+from monitor.normalise.documents import Document
 
 __all__ = ["encoded", "index_of"]
 
@@ -28,7 +28,7 @@ _Layout = tuple[bytes, Callable[[list[bytes]], Any]]
 """A tree as text, with a gap for each value, and what brings values into the order of the gaps."""
 
 
-def encoded(prefix: str, document: FlatDocument) -> bytes:
+def encoded(prefix: str, document: Document) -> bytes:
     """Action and document, a line each."""
     fields = document.fields
     text, in_order = _layout(tuple(fields))

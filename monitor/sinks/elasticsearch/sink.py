@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
 
 from monitor.errors import Retryable
-from monitor.model import Diagnosis, Recorded, semconv
-from monitor.normalise.documents import KINDS, flat_document_of
+from monitor.model import Diagnosis, Recorded
+from monitor.normalise.documents import KINDS, common_fields, document_of
 from monitor.normalise.redact import Leaving
 from monitor.ports import RejectedEvent, Report, Tools
 from monitor.sinks.elasticsearch.bulk import Bulk, Item, Verdict
@@ -31,7 +30,7 @@ class ElasticsearchSink:
         self.max_bytes = config.max_bytes
         self._config = config
         self._leaving = leaving
-        self._common = _common(config)
+        self._common = common_fields(config.service_name, config.deployment_environment, config.labels)
         self._connection, self._indices = connection, indices
         requests = config.max_requests
         self._bulk = Bulk(
@@ -53,7 +52,7 @@ class ElasticsearchSink:
 
         A provisional step has one: the final one has a higher version, and replaces it.
         """
-        document = flat_document_of(recorded, self._leaving.of(recorded.event), self._common)
+        document = document_of(recorded, self._leaving.of(recorded.event), self._common)
         return b"" if document is None else encoded(self._config.prefix, document)
 
     def send(self, parts: Sequence[bytes], seqs: Sequence[int]) -> Report:
@@ -110,12 +109,3 @@ def build(config: Config, tools: Tools) -> ElasticsearchSink:
     connection = Connection(config, tools.clock)
     leaving = Leaving(config.label, config.content, tools.redaction)
     return ElasticsearchSink(config, connection, Indices(config, connection, tools.logger), leaving)
-
-
-def _common(config: Config) -> dict[str, Any]:
-    found: dict[str, Any] = {semconv.SERVICE_NAME: config.service_name}
-    if config.deployment_environment:
-        found["service.environment"] = config.deployment_environment
-    if config.labels:
-        found["labels"] = dict(config.labels)
-    return found

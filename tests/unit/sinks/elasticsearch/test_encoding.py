@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.normalise.documents import FlatDocument, document_of, flat_document_of
+from monitor.normalise.documents import Document, document_of
 from monitor.sinks.elasticsearch.encoding import encoded, index_of
 from monitor.testing.laws import hostile
 from monitor.testing.strategies import recorded_notes, recordeds
@@ -24,11 +24,9 @@ def lines(part):
 
 def is_its_document(recorded):
     document = document_of(recorded, recorded.event.content, _COMMON)
-    flat = flat_document_of(recorded, recorded.event.content, _COMMON)
-    assert (document is None) == (flat is None)
-    if document is None or flat is None:
+    if document is None:
         return
-    part = encoded("dify", flat)
+    part = encoded("dify", document)
     action, source = lines(part)
     assert source == document.source
     index = f"dify-{document.stream}-{document.month}"
@@ -51,7 +49,7 @@ def test_hostile_facts_are_their_documents(number):
 @given(st.dictionaries(st.text(min_size=1).map(lambda name: name.replace(".", "_")), st.text(), min_size=1))
 def test_any_name_and_text_can_stand_in_it(fields):
     """Percent signs and quotes are nothing special."""
-    document = FlatDocument("turns", "2025.09", 'a "key" %b', 7, {f"a.{name}": text for name, text in fields.items()})
+    document = Document("turns", "2025.09", 'a "key" %b', 7, {f"a.{name}": text for name, text in fields.items()})
     action, source = lines(encoded("dify", document))
     assert source == {"a": fields}
     assert action["index"]["_id"] == 'a "key" %b'
