@@ -24,6 +24,7 @@ __all__ = [
     "Clock",
     "Diagnosable",
     "Heartbeat",
+    "InFile",
     "Journal",
     "Memory",
     "Notifier",

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.redaction.scoring import HALVES, KINDS, labelled, mistakes, score
 from monitor.model import Redaction
-from monitor.normalise.redact import Masks, masks_for
+from monitor.normalise.redact.masks import Masks, masks_for
 
 _PLAIN = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+|1[3-9][0-9]{9}")
 _LANGS = ("zh", "en", "all")

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from monitor.normalise.redact import Found, Masks
+from monitor.normalise.redact.masks import Found, Masks
 
 __all__ = ["HALVES", "KINDS", "Labelled", "Score", "labelled", "mistakes", "score"]
 

@@ -16,7 +16,7 @@ from monitor.config.loader import adapter_names
 from monitor.config.problems import all_in_one
 from monitor.errors import ConfigError
 from monitor.model import Redaction
-from monitor.normalise.redact import masks_for
+from monitor.normalise.redact.masks import masks_for
 from monitor.runtime.redaction import read_redaction
 
 __all__ = ["command"]

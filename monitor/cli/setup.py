@@ -13,8 +13,7 @@ from pydantic import SecretStr
 from monitor.cli.options import config_option, load_config
 from monitor.cli.printing import print_json
 from monitor.cli.setup_kibana import kibana
-from monitor.cli.setup_sinks import chosen_sinks
-from monitor.errors import ConfigError
+from monitor.cli.setup_sinks import chosen_sinks, given_credentials
 
 if TYPE_CHECKING:
     from monitor.sinks.elasticsearch import Config
@@ -72,11 +71,7 @@ def elasticsearch(config_file: Path | None, sink: str | None, dry_run: bool, as_
 
 def _with_rights(config: Config, environ: Mapping[str, str]) -> Config:
     """The sink's settings with the credentials of whoever sets up, where they are given. Raises ConfigError."""
-    key, user, password = (environ.get(name, "") for name in (_KEY, _USER, _PASSWORD))
-    if bool(user) != bool(password):
-        raise ConfigError("user and password belong together", where=f"{_USER}, {_PASSWORD}")
-    if key and user:
-        raise ConfigError("choose one", where=f"{_KEY}, {_USER}")
+    key, user, password = given_credentials(environ, _KEY, _USER, _PASSWORD)
     if not (key or user):
         return config
     given: dict[str, Any] = {"api_key": None, "username": None, "password": None, "bearer_token": None}

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from monitor.cli.options import config_option, load_config
-from monitor.cli.setup_sinks import chosen_sinks
+from monitor.cli.setup_sinks import chosen_sinks, given_credentials
 from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -112,11 +112,7 @@ def _kibana(url: str, space: str, certificate: str, environ: Mapping[str, str]) 
     from monitor.sinks.elasticsearch.kibana.importing import Kibana  # noqa: PLC0415
 
     host = _host(url)
-    key, user, password = (environ.get(name, "") for name in (_KEY, _USER, _PASSWORD))
-    if bool(user) != bool(password):
-        raise ConfigError("user and password belong together", where=f"{_USER}, {_PASSWORD}")
-    if key and user:
-        raise ConfigError("choose one", where=f"{_KEY}, {_USER}")
+    key, user, password = given_credentials(environ, _KEY, _USER, _PASSWORD)
     if url.startswith("http:") and (key or user) and host not in _HERE:
         click.echo("monitor: use https: whoever is on the way can read the credentials", err=True)
     return Kibana(url, space, key, user, password, Tls(ca_file=certificate))

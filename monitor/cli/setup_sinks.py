@@ -1,8 +1,8 @@
-"""Which sinks of a configuration `monitor setup` is for. Called by its commands."""
+"""Which sinks of a configuration `monitor setup` is for, and as whom it sets up. Called by its commands."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from monitor.config import Loaded
     from monitor.sinks.elasticsearch import Config
 
-__all__ = ["chosen_sinks"]
+__all__ = ["chosen_sinks", "given_credentials"]
 
 _TYPE = "elasticsearch"
 
@@ -30,6 +30,19 @@ def chosen_sinks(loaded: Loaded, name: str | None) -> Sequence[Config]:
         raise ConfigError("there is no elasticsearch sink of this name", value=name, remedy=f"There is {known}")
     remedy = "Add an entry under `sinks:`, such as {type: elasticsearch, nodes: [https://es:9200]}"
     raise ConfigError("there is no elasticsearch sink in the configuration", remedy=remedy)
+
+
+def given_credentials(environ: Mapping[str, str], key: str, user: str, password: str) -> tuple[str, str, str]:
+    """Of whoever sets up: a key, or user and password, by the names of their variables; all empty where none is given.
+
+    Raises ConfigError for half of them, and for both.
+    """
+    found = environ.get(key, ""), environ.get(user, ""), environ.get(password, "")
+    if bool(found[1]) != bool(found[2]):
+        raise ConfigError("user and password belong together", where=f"{user}, {password}")
+    if found[0] and found[1]:
+        raise ConfigError("choose one", where=f"{key}, {user}")
+    return found
 
 
 def _configs(loaded: Loaded) -> list[Config]:

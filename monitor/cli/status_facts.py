@@ -20,7 +20,7 @@ from monitor.model.answers import Backlog, Gaps, Holder, Parked, Reading, Turns
 from monitor.replay.plain import one_line
 from monitor.replay.words import duration_text, plural
 from monitor.runtime.alert_rows import CONSUMER as RULES
-from monitor.runtime.alert_rows import Raised, firing_in
+from monitor.runtime.alert_rows import firing_in
 
 __all__ = ["BEHIND_NS", "Limits", "Names", "Problem", "Status", "take_status"]
 
@@ -109,8 +109,7 @@ class Status(msgspec.Struct, frozen=True):
 
 def take_status(survey: Survey, names: Names | None, limits: Limits, now_ns: int) -> Status:
     """All of it, with its problems. Raises Retryable and JournalError."""
-    projected = survey.projected(RULES)
-    alerts = firing_in(projected)
+    alerts, untold = firing_in(survey.projected(RULES))
     status = Status(
         at=now_ns,
         path=str(survey.path),
@@ -124,7 +123,7 @@ def take_status(survey: Survey, names: Names | None, limits: Limits, now_ns: int
         parked=tuple(survey.parked()),
         dropped=survey.dropped(),
         alerts=alerts,
-        untold=frozenset(_untold(projected, alerts)),
+        untold=untold,
         gaps=survey.gaps(),
         coverages=survey.coverages(),
         full=_full(survey, limits),
@@ -144,17 +143,6 @@ def _readings(survey: Survey, names: Names | None) -> Iterator[Reading]:
 def _consumers(survey: Survey, names: Names | None) -> Iterable[str]:
     """Those with a cursor, and those who should have one: a sink that never took anything has none."""
     return dict.fromkeys((METRICS, RULES, *survey.consumers(), *(names.consumers if names else ())))
-
-
-def _untold(projected: Mapping[str, bytes], alerts: Iterable[Alert]) -> Iterator[str]:
-    """Those whose change to firing was said to nobody."""
-    told = {
-        raised.alert.fingerprint
-        for key, row in projected.items()
-        if key.startswith("alert/") and (raised := msgspec.msgpack.decode(row, type=Raised)).alert
-        if raised.standing.told
-    }
-    return (alert.fingerprint for alert in alerts if alert.fingerprint not in told)
 
 
 def _full(survey: Survey, limits: Limits) -> str:

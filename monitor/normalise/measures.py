@@ -52,7 +52,6 @@ __all__ = [
     "OTHER",
     "PRICE_DECIMALS",
     "RATINGS",
-    "SEVERAL",
     "TRIGGER_ENDS",
     "Measure",
     "label",
@@ -81,7 +80,7 @@ PRICE_DECIMALS = 10
 OTHER = "other"
 """The label value that stands for those that get none of their own."""
 
-SEVERAL = "several"
+_SEVERAL = "several"
 """The label value of a search in more than one knowledge base; which ones stands at its span and its hits."""
 
 # What closed labels can say; a word of Dify's that is not among them is `other`.
@@ -325,7 +324,7 @@ def _dataset(step: Step) -> str:
     """
     asked = step.dataset_id.split(",") if step.dataset_id else [hit.dataset_id for hit in step.hits]
     datasets = {dataset for dataset in asked if dataset}
-    return SEVERAL if len(datasets) > 1 else label("".join(datasets))
+    return _SEVERAL if len(datasets) > 1 else label("".join(datasets))
 
 
 def _node(labels: dict[str, str], status: Status, duration_ns: int | None) -> Iterator[Measure]:

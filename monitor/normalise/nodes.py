@@ -93,7 +93,7 @@ def _drafts(each: Execution, scope: Scope) -> list[Draft]:
         draft.step = msgspec.structs.replace(
             step,
             usage=None if log.carries_usage else step.usage,
-            truncated=(*step.truncated, *(["calls"] if log.is_cut else [])),
+            truncated=step.truncated + (("calls",) if log.is_cut else ()),
         )
     draft.content = _content(row, step, outputs, process)
     return [*inner, draft]

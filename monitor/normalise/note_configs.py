@@ -13,7 +13,7 @@ from monitor.normalise.note_rows import ConfigRow
 from monitor.normalise.notes import note_event
 from monitor.normalise.rows import AppConfig
 from monitor.normalise.scrub import scrub
-from monitor.normalise.text import clean, dumps, parse, parse_object, short
+from monitor.normalise.text import clean, dumps, parse, parse_object, plain_text, short
 
 __all__ = ["config_changed", "config_of_override", "what_differs"]
 
@@ -90,13 +90,9 @@ def config_of_override(text: str | None) -> AppConfig | None:
     tried = parse_object(text)
     if not isinstance(tried.get("model"), dict):
         return None
-    columns = {name: _column(tried[name]) for name in APP_CONFIG_COLUMNS if tried.get(name)}
+    # As the columns would hold it; Dify saves what is empty as NULL.
+    columns = {name: plain_text(tried[name]) for name in APP_CONFIG_COLUMNS if tried.get(name)}
     return AppConfig(agent_tools_of(columns.get("agent_mode")), config_hash(columns))
-
-
-def _column(value: Any) -> str:
-    """As the column would hold it; Dify saves what is empty as NULL."""
-    return clean(value) if isinstance(value, str) else dumps(value)
 
 
 def _content(row: ConfigRow, user: str) -> dict[str, str]:

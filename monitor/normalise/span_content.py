@@ -12,7 +12,7 @@ from typing import Any
 
 from monitor.model import Hit
 from monitor.model import semconv as s
-from monitor.normalise.text import clean, dumps, parse
+from monitor.normalise.text import dumps, parse, plain_text
 
 __all__ = ["Row", "attributes_of", "documents", "step_content", "turn_content"]
 
@@ -31,11 +31,6 @@ def _json(text: str) -> Any:
     return parse(text) if text.lstrip()[:1] in {"{", "["} else None
 
 
-def _plain(value: Any) -> str:
-    """A JSON value as text: a string is itself."""
-    return clean(value) if isinstance(value, str) else dumps(value)
-
-
 def _message(role: str, text: str) -> dict[str, Any]:
     return {"role": role, "parts": [{"type": "text", "content": text}]}
 
@@ -52,7 +47,7 @@ def _answer(text: str) -> str:
     """A model's output: Dify's JSON with `text`, or an agent's plain words."""
     value = _json(text)
     inner = value.get("text") if isinstance(value, dict) else None
-    return _assistant(_plain(inner) if inner else text)
+    return _assistant(plain_text(inner) if inner else text)
 
 
 def _prompts(text: str) -> str:
@@ -66,7 +61,7 @@ def _prompts(text: str) -> str:
 
 
 def _prompt(prompt: dict[str, Any]) -> dict[str, Any]:
-    return _message(_plain(prompt.get("role") or "user"), _plain(prompt.get("text") or ""))
+    return _message(plain_text(prompt.get("role") or "user"), plain_text(prompt.get("text") or ""))
 
 
 def _unread_process(text: str) -> str:
@@ -78,7 +73,7 @@ def _query(text: str) -> str:
     """A retrieval's query: Dify's JSON with `query`, or the text itself."""
     value = _json(text)
     inner = value.get("query") if isinstance(value, dict) else None
-    return _plain(inner) if inner else text
+    return plain_text(inner) if inner else text
 
 
 def documents(hits: Sequence[Hit]) -> str:
@@ -112,7 +107,7 @@ def _documents(text: str, hits: Sequence[Hit]) -> str:
 
 def _document(item: Any) -> dict[str, Any]:
     if not isinstance(item, dict):
-        return {"content": _plain(item)}
+        return {"content": plain_text(item)}
     metadata = item.get("metadata")
     facts: dict[str, Any] = metadata if isinstance(metadata, dict) else item
     named = {

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-__all__ = ["canonical", "clean", "dumps", "parse", "parse_object", "reading", "short", "spelled"]
+__all__ = ["canonical", "clean", "dumps", "parse", "parse_object", "plain_text", "reading", "short", "spelled"]
 
 _Shape = TypeVar("_Shape", bound=msgspec.Struct)
 
@@ -110,3 +110,8 @@ def spelled(value: Any, text: str | None) -> str:
     # NaN and 1e400 are read as their own text, which is no JSON string.
     as_it_is = value is None or (isinstance(value, str) and not (text or "").lstrip().startswith('"'))
     return clean(text) if as_it_is else dumps(value)
+
+
+def plain_text(value: Any) -> str:
+    """A JSON value as text: a string is itself, anything else its JSON."""
+    return clean(value) if isinstance(value, str) else dumps(value)

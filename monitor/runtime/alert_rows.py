@@ -187,11 +187,17 @@ def _number(value: float) -> str:
     return str(int(value)) if value.is_integer() else f"{value:.6g}"
 
 
-def firing_in(projected: Mapping[str, bytes]) -> tuple[Alert, ...]:
-    """The alerts that fire as of a journal's `projected(CONSUMER)`, oldest first. Raises JournalDamaged."""
-    rows = (row for key, row in projected.items() if key.startswith(_ALERT))
+def firing_in(projected: Mapping[str, bytes]) -> tuple[tuple[Alert, ...], frozenset[str]]:
+    """The alerts that fire as of a journal's `projected(CONSUMER)`, oldest first, and those said to nobody.
+
+    The latter by fingerprint. Raises JournalDamaged.
+    """
+    rows = [row for key, row in projected.items() if key.startswith(_ALERT)]
     try:
-        return firing(msgspec.msgpack.decode(row, type=Raised) for row in rows)
+        raised = [msgspec.msgpack.decode(row, type=Raised) for row in rows]
+        alerts = firing(raised)
+        told = {one.alert.fingerprint for one in raised if one.alert and one.standing.told}
+        return alerts, frozenset(alert.fingerprint for alert in alerts) - told
     except (msgspec.DecodeError, ValueError) as exc:
         raise JournalDamaged(f"an alert's row in the journal can't be read: {exc}") from exc
 

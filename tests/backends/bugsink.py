@@ -8,17 +8,14 @@ taken is stored a moment later by a worker of its own, so wait for it (`wait_for
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import tempfile
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 
-from tests.backends.process import ServerProcess, Unavailable, free_port
+from tests.backends.process import Server, Unavailable, cache, free_port, wait_for
 
 __all__ = ["Bugsink", "Project"]
 
@@ -65,40 +62,23 @@ class Project:
 
     def wait_for(self, met: Callable[[Self], bool], seconds: float = 30.0) -> None:
         """Return as soon as the condition is met; raises AssertionError with what there is when it is not in time."""
-        waiting = threading.Event()
-        for _ in range(int(seconds / _POLL_S)):
-            if met(self):
-                return
-            waiting.wait(_POLL_S)
-        raise AssertionError(f"after {seconds} s there are {len(self.events())} events: {self.issues()}")
+        wait_for(
+            lambda: met(self),
+            seconds,
+            every_s=_POLL_S,
+            there=lambda: f"there are {len(self.events())} events: {self.issues()}",
+        )
 
 
-class Bugsink:
+class Bugsink(Server):
     """A server; use it in a `with`. `stop` and `start` are for tests of what happens when it is away."""
 
     def __init__(self) -> None:
         """Find what was installed; raises Unavailable."""
+        super().__init__("bugsink")
         self._programs = _find()
         self._port = free_port()
-        self._processes: list[ServerProcess] = []
-        self._folder: Path | None = None
         self._team = self._token = ""
-
-    def __enter__(self) -> Self:
-        self._folder = Path(tempfile.mkdtemp(prefix="dify-monitor-bugsink-"))
-        try:
-            self._prepare(self._folder)
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-        if self._folder is not None:
-            shutil.rmtree(self._folder)
-            self._folder = None
 
     @property
     def url(self) -> str:
@@ -106,18 +86,10 @@ class Bugsink:
         return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Start it (again, on the same port and data)."""
-        assert self._folder is not None, "use the server in a with"
-        gunicorn: list[str | Path] = [self._programs / "gunicorn", "--bind", f"127.0.0.1:{self._port}"]
-        gunicorn += ["--workers", "1", "--chdir", self._folder, "bugsink.wsgi"]
-        self._processes.append(ServerProcess(gunicorn, self._folder / "web.log"))
-        self._processes.append(ServerProcess([self._programs / "bugsink-runsnappea"], self._folder / "worker.log"))
-        self._processes[-2].wait_until(self._ready, _READY_S)
-
-    def stop(self) -> None:
-        """Stop it; what it has stays. Safe twice."""
-        while self._processes:
-            self._processes.pop().stop()
+        """Start it (again, on the same port and data): what answers, and what stores."""
+        web = ["--bind", f"127.0.0.1:{self._port}", "--workers", "1", "--chdir", str(self.folder), "bugsink.wsgi"]
+        self.run(self._programs / "gunicorn", *web, log="web.log", ready=self._ready, seconds=_READY_S)
+        self.run(self._programs / "bugsink-runsnappea", log="worker.log", ready=lambda: True, seconds=_READY_S)
 
     def new_project(self, name: str) -> Project:
         """A project that nothing was sent to; names are unique."""
@@ -147,7 +119,7 @@ class Bugsink:
         except httpx.TransportError:
             return False
 
-    def _prepare(self, folder: Path) -> None:
+    def prepare(self, folder: Path) -> None:
         """Configuration, databases, a team and a token for the API."""
         arguments = ["--template=singleserver", "--host=127.0.0.1", f"--port={self._port}", f"--base-dir={folder}"]
         self._run("bugsink-create-conf", *arguments, "-o", "bugsink_conf.py")
@@ -160,15 +132,14 @@ class Bugsink:
 
     def _run(self, name: str, *arguments: str) -> None:
         done = subprocess.run(
-            [self._programs / name, *arguments], cwd=self._folder, capture_output=True, text=True, check=False
+            [self._programs / name, *arguments], cwd=self.folder, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, f"{name} {arguments[0]}: {done.stdout}{done.stderr}"
 
 
 def _find() -> Path:
     named = os.environ.get("MONITOR_TEST_BUGSINK")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dify-monitor-tests"
-    place = Path(named) if named else cache / f"bugsink-{_VERSION}"
+    place = Path(named) if named else cache() / f"bugsink-{_VERSION}"
     if not named and not (place / "whole").exists():
         raise Unavailable("Bugsink is not installed: run .ci/bugsink")
     if not (place / "bin" / "bugsink-manage").exists():

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
-from tests.backends.process import ServerProcess, free_port, program
+from tests.backends.process import Server, cache, free_port, program, wait_for
 
 __all__ = ["Collector", "Counts", "ReceivedSpan"]
 
@@ -70,32 +67,18 @@ class Counts:
     traces: int
 
 
-class Collector:
+class Collector(Server):
     """A Collector; use it in a `with`. `stop` and `start` are for tests of what happens when it is away."""
 
     def __init__(self) -> None:
         """Find the program; raises Unavailable."""
+        super().__init__("otelcol")
         self._program = _find()
         self._ports = {"grpc": free_port(), "http": free_port()}
-        self._process: ServerProcess | None = None
-        self._folder: Path | None = None
 
-    def __enter__(self) -> Self:
-        self._folder = Path(tempfile.mkdtemp(prefix="dify-monitor-otelcol-"))
-        config = _CONFIG.format(**self._ports, file=self._received)
-        (self._folder / "config.yaml").write_text(config)
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-        if self._folder is not None:
-            shutil.rmtree(self._folder)
-            self._folder = None
+    def prepare(self, folder: Path) -> None:
+        """Its configuration."""
+        (folder / "config.yaml").write_text(_CONFIG.format(**self._ports, file=self._received))
 
     @property
     def grpc_endpoint(self) -> str:
@@ -108,17 +91,9 @@ class Collector:
         return f"http://127.0.0.1:{self._ports['http']}"
 
     def start(self) -> None:
-        """Start it (again, on the same ports)."""
-        assert self._folder is not None, "use the collector in a with"
-        command: list[str | Path] = [self._program, "--config", f"file:{self._folder / 'config.yaml'}"]
-        self._process = ServerProcess(command, self._folder / "log")
-        self._process.wait_until(self._answers, _READY_S)
-
-    def stop(self) -> None:
-        """Stop it; what it received stays. Safe twice."""
-        if self._process is not None:
-            self._process.stop()
-            self._process = None
+        """Start it (again, on the same ports); what it received stays."""
+        config = f"file:{self.folder / 'config.yaml'}"
+        self.run(self._program, "--config", config, ready=self._answers, seconds=_READY_S)
 
     def _answers(self) -> bool:
         try:
@@ -129,8 +104,7 @@ class Collector:
 
     @property
     def _received(self) -> Path:
-        assert self._folder is not None, "use the collector in a with"
-        return self._folder / "traces.jsonl"
+        return self.folder / "traces.jsonl"
 
     def requests(self) -> list[dict[str, Any]]:
         """Every export request as OTLP/JSON, oldest first."""
@@ -150,20 +124,15 @@ class Collector:
 
     def wait_for(self, met: Callable[[Counts], bool], seconds: float = 20.0) -> Counts:
         """The counts as soon as they meet the condition; raises AssertionError with them when they do not in time."""
-        waiting = threading.Event()
-        for _ in range(int(seconds / _POLL_S)):
-            if met(counts := self.counts()):
-                return counts
-            waiting.wait(_POLL_S)
-        raise AssertionError(f"after {seconds} s the collector has {self.counts()}")
+        wait_for(lambda: met(self.counts()), seconds, every_s=_POLL_S, there=self.counts)
+        return self.counts()
 
 
 def _find() -> Path:
     named = os.environ.get("MONITOR_TEST_OTELCOL")
     if named:
         return program(named, remedy="MONITOR_TEST_OTELCOL names it")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dify-monitor-tests" / "bin"
-    return program("otelcol-test", [cache], remedy="run .ci/install, which builds it with Go")
+    return program("otelcol-test", [cache() / "bin"], remedy="run .ci/install, which builds it with Go")
 
 
 def _spans(request: dict[str, Any]) -> list[ReceivedSpan]:

@@ -6,17 +6,14 @@ policies (it checks and keeps them, and asks nobody for rights to them), ingest 
 
 from __future__ import annotations
 
-import os
-import shutil
 import ssl
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
-from tests.backends.process import ServerProcess, Unavailable, free_port, program
+from tests.backends.process import Server, Unavailable, cache, free_port, program
 
 __all__ = ["ADMIN", "Elasticsearch"]
 
@@ -48,7 +45,7 @@ rootLogger.appenderRef.console.ref = console
 """
 
 
-class Elasticsearch:
+class Elasticsearch(Server):
     """A server of one node; use it in a `with`. `stop` and `start` are for tests of what happens when it is away."""
 
     def __init__(
@@ -64,60 +61,27 @@ class Elasticsearch:
         `settings` are further lines of its configuration. With `tls` (the authority's certificate, its own, its key)
         it speaks HTTPS, asks for a certificate of that authority, and its tests show it the same one.
         """
+        super().__init__("elasticsearch")
         self.version, self.security = version, security
         self._settings, self._tls = dict(settings or {}), tls
         self._place, self._java = _find(version)
         self._ports = {"http": free_port(), "transport": free_port()}
-        self._process: ServerProcess | None = None
-        self._folder: Path | None = None
 
-    def __enter__(self) -> Self:
-        self._folder = Path(tempfile.mkdtemp(prefix="dify-monitor-elasticsearch-"))
-        try:
-            self._configure(self._folder)
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-        if self._folder is not None:
-            shutil.rmtree(self._folder)
-            self._folder = None
+    def prepare(self, folder: Path) -> None:
+        """Its configuration."""
+        self._configure(folder)
 
     @property
     def url(self) -> str:
         """Where it listens."""
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._ports['http']}"
 
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        assert self._process is not None, "it does not run"
-        return self._process.pid
-
     def start(self) -> None:
         """Start it (again, on the same port and data)."""
-        assert self._folder is not None, "use the server in a with"
         options = ["--enable-native-access=ALL-UNNAMED"] if self.version > 8 else []
-        command: list[str | Path] = [self._java, f"-Xms{_HEAP}", f"-Xmx{_HEAP}", f"-Des.path.home={self._folder}"]
-        command += [*options, "-cp", f"{self._place}/lib/*", "TestNode"]
-        self._process = ServerProcess(command, self._folder / "log")
-        self._process.wait_until(self._ready, _READY_S)
-
-    def stop(self) -> None:
-        """Stop it; its data stay. Safe twice."""
-        if self._process is not None:
-            self._process.stop()
-            self._process = None
-
-    def kill(self) -> None:
-        """End it at once, as a crash would; its data stay as they were on the disk. Safe twice."""
-        if self._process is not None:
-            self._process.kill()
-            self._process = None
+        heap = [f"-Xms{_HEAP}", f"-Xmx{_HEAP}", f"-Des.path.home={self.folder}"]
+        command = [self._java, *heap, *options, "-cp", f"{self._place}/lib/*", "TestNode"]
+        self.run(*command, ready=self._ready, seconds=_READY_S)
 
     def ask(self, method: str, path: str, body: Any = None, *, auth: Any = ADMIN, headers: Any = None) -> Any:
         """Its answer to the administrator (or to `auth`); raises AssertionError for what is not a 2xx."""
@@ -200,8 +164,7 @@ class Elasticsearch:
 
 def _find(version: int) -> tuple[Path, Path]:
     """Where it was assembled, and the Java that runs it."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dify-monitor-tests"
-    place = cache / f"elasticsearch-{version}"
+    place = cache() / f"elasticsearch-{version}"
     if not (place / "sum").exists():
         raise Unavailable(f"there is no Elasticsearch {version}: run .ci/elasticsearch, which assembles it with Maven")
     return place, place / "java" if version > 8 else program("java", remedy="install a Java 17 runtime")

@@ -8,16 +8,13 @@ wait for it (`wait_for`).
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 
-from tests.backends.process import ServerProcess, Unavailable, free_port
+from tests.backends.process import Server, Unavailable, cache, free_port, wait_for
 
 __all__ = ["Phoenix"]
 
@@ -27,42 +24,27 @@ _POLL_S = 0.2
 _PAGE = 1000
 
 
-class Phoenix:
+class Phoenix(Server):
     """A server; use it in a `with`."""
 
     def __init__(self) -> None:
         """Find what was installed; raises Unavailable."""
+        super().__init__("phoenix")
         self._program = _find()
         self._port, self._grpc_port = free_port(), free_port()
-        self._process: ServerProcess | None = None
-        self._folder: Path | None = None
 
-    def __enter__(self) -> Self:
-        self._folder = Path(tempfile.mkdtemp(prefix="dify-monitor-phoenix-"))
+    def start(self) -> None:
+        """Start it (again, on the same ports and data)."""
         environment = {
             "PHOENIX_HOST": "127.0.0.1",
             "PHOENIX_PORT": str(self._port),
             "PHOENIX_GRPC_PORT": str(self._grpc_port),
-            "PHOENIX_WORKING_DIR": str(self._folder),
+            "PHOENIX_WORKING_DIR": str(self.folder),
             "PHOENIX_TELEMETRY_ENABLED": "false",
             "PHOENIX_ALLOW_EXTERNAL_RESOURCES": "false",
         }
-        command: list[str | Path] = ["env", *(f"{name}={value}" for name, value in environment.items())]
-        try:
-            self._process = ServerProcess([*command, self._program, "serve"], self._folder / "log")
-            self._process.wait_until(self._ready, _READY_S)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            self._process.stop()
-            self._process = None
-        if self._folder is not None:
-            shutil.rmtree(self._folder)
-            self._folder = None
+        settings = [f"{name}={value}" for name, value in environment.items()]
+        self.run("env", *settings, self._program, "serve", ready=self._ready, seconds=_READY_S)
 
     @property
     def url(self) -> str:
@@ -83,12 +65,7 @@ class Phoenix:
 
     def wait_for(self, met: Callable[[Self], bool], seconds: float = 60.0) -> None:
         """Return as soon as the condition is met; raises AssertionError when it is not in time."""
-        waiting = threading.Event()
-        for _ in range(int(seconds / _POLL_S)):
-            if met(self):
-                return
-            waiting.wait(_POLL_S)
-        raise AssertionError(f"after {seconds} s Phoenix does not have what was sent")
+        wait_for(lambda: met(self), seconds, every_s=_POLL_S, there=lambda: "Phoenix does not have what was sent")
 
     def asked(self, query: str, **variables: Any) -> Any:
         """What its own pages ask for, by GraphQL."""
@@ -132,8 +109,7 @@ class Phoenix:
 
 def _find() -> Path:
     named = os.environ.get("MONITOR_TEST_PHOENIX")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dify-monitor-tests"
-    place = Path(named) if named else cache / f"phoenix-{_VERSION}"
+    place = Path(named) if named else cache() / f"phoenix-{_VERSION}"
     if not named and not (place / "whole").exists():
         raise Unavailable("Phoenix is not installed: run .ci/phoenix")
     if not (place / "bin" / "phoenix").exists():

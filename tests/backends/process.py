@@ -1,4 +1,4 @@
-"""A child process that serves something: start, wait until ready, stop. The three backends are built on it."""
+"""A child process that serves something, and a server in a folder of its own: the backends are built on both."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-__all__ = ["ServerProcess", "Unavailable", "as_account", "free_port", "program"]
+__all__ = ["Server", "ServerProcess", "Unavailable", "as_account", "cache", "free_port", "program", "wait_for"]
 
 _POLL_S = 0.05
 _STOP_S = 20.0
@@ -29,6 +31,21 @@ def program(name: str, folders: Sequence[Path] = (), *, remedy: str) -> Path:
     if found is None:
         raise Unavailable(f"there is no program {name}: {remedy}")
     return Path(found)
+
+
+def cache() -> Path:
+    """Where `.ci/install` puts what it builds."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dify-monitor-tests"
+
+
+def wait_for(met: Callable[[], bool], seconds: float, *, every_s: float, there: Callable[[], object]) -> None:
+    """Return as soon as the condition is met; raises AssertionError with what is `there` when it is not in time."""
+    waiting = threading.Event()
+    for _ in range(int(seconds / every_s)):
+        if met():
+            return
+        waiting.wait(every_s)
+    raise AssertionError(f"after {seconds} s: {there()}")
 
 
 def free_port() -> int:
@@ -99,3 +116,66 @@ class ServerProcess:
         if self.running():
             self._child.kill()
         self._child.wait(_STOP_S)
+
+
+class Server:
+    """A server with a folder of its own, both of which live as long as the `with`.
+
+    Who derives from it prepares the folder, and starts what serves. `stop` and `start` are for tests of what happens when
+    it is away: its port and data stay.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._made: Path | None = None
+        self._processes: list[ServerProcess] = []
+
+    def __enter__(self) -> Self:
+        self._made = Path(tempfile.mkdtemp(prefix=f"dify-monitor-{self._name}-"))
+        try:
+            self.prepare(self._made)
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        if self._made is not None:
+            shutil.rmtree(self._made)
+            self._made = None
+
+    @property
+    def folder(self) -> Path:
+        """Its folder."""
+        assert self._made is not None, "use the server in a with"
+        return self._made
+
+    @property
+    def pid(self) -> int:
+        """The process id of what serves."""
+        assert self._processes, "it does not run"
+        return self._processes[0].pid
+
+    def prepare(self, folder: Path) -> None:
+        """Write what it needs before its first start."""
+
+    def start(self) -> None:
+        """Start it (again)."""
+        raise NotImplementedError
+
+    def run(self, *command: str | Path, log: str = "log", ready: Callable[[], bool], seconds: float) -> None:
+        """Start a process of it, and wait until it is ready."""
+        self._processes.append(ServerProcess(command, self.folder / log))
+        self._processes[-1].wait_until(ready, seconds)
+
+    def stop(self) -> None:
+        """Stop it in order; its data stay. Safe twice."""
+        while self._processes:
+            self._processes.pop().stop()
+
+    def kill(self) -> None:
+        """End it at once, as a crash would; its data stay as they were on the disk. Safe twice."""
+        while self._processes:
+            self._processes.pop().kill()

@@ -13,19 +13,9 @@ from typing import Any, Final
 from monitor.model import semconv as s
 from monitor.model.spans import AttributeValue
 from monitor.normalise.attributes import Attributes
-from monitor.normalise.text import clean, dumps, parse
+from monitor.normalise.text import dumps, parse, plain_text
 
 __all__ = ["CONTENT", "content_of"]
-
-CONTENT: Final = frozenset(
-    {
-        s.GEN_AI_INPUT_MESSAGES, s.GEN_AI_OUTPUT_MESSAGES, s.GEN_AI_TOOL_CALL_ARGUMENTS, s.GEN_AI_TOOL_CALL_RESULT,
-        s.GEN_AI_RETRIEVAL_QUERY_TEXT, s.GEN_AI_RETRIEVAL_DOCUMENTS,
-        s.DIFY_NODE_INPUTS, s.DIFY_NODE_OUTPUTS, s.DIFY_NODE_PROCESS_DATA, s.DIFY_NODE_ERROR,
-        s.DIFY_ANNOTATION_QUESTION, s.DIFY_TRIGGER_INPUT, s.DIFY_FORM_CONTENT, s.DIFY_FORM_ANSWER,
-    }
-)  # fmt: skip
-"""The attributes that this module answers for. `dify.node.error` is the span's status already."""
 
 _JSON, _TEXT = "application/json", "text/plain"
 _IN = (
@@ -38,6 +28,8 @@ _IN = (
     s.DIFY_FORM_CONTENT,
 )
 _OUT = (s.GEN_AI_OUTPUT_MESSAGES, s.GEN_AI_TOOL_CALL_RESULT, s.DIFY_NODE_OUTPUTS, s.DIFY_FORM_ANSWER)
+CONTENT: Final = frozenset((*_IN, *_OUT, s.GEN_AI_RETRIEVAL_DOCUMENTS, s.DIFY_NODE_PROCESS_DATA, s.DIFY_NODE_ERROR))
+"""The attributes that this module answers for. `dify.node.error` is the span's status already."""
 _MESSAGES = frozenset({s.GEN_AI_INPUT_MESSAGES, s.GEN_AI_OUTPUT_MESSAGES})
 
 
@@ -75,11 +67,7 @@ def _texts(messages: str) -> list[tuple[str, str]]:
 def _message(message: dict[str, Any]) -> tuple[str, str]:
     parts = message.get("parts")
     said = [part.get("content") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
-    return _plain(message.get("role") or "user"), "\n".join(_plain(each) for each in said if each is not None)
-
-
-def _plain(value: Any) -> str:
-    return clean(value) if isinstance(value, str) else dumps(value)
+    return plain_text(message.get("role") or "user"), "\n".join(plain_text(each) for each in said if each is not None)
 
 
 def _of_llm(found: Attributes, given: Mapping[str, AttributeValue]) -> None:
@@ -112,12 +100,12 @@ def _document(document: dict[str, Any]) -> Attributes:
     """A hit: id and score, its text where that may leave, and the rest of what is known of it as metadata."""
     found: Attributes = {}
     if document.get("id"):
-        found["id"] = _plain(document["id"])
+        found["id"] = plain_text(document["id"])
     score = _score(document.get("score"))
     if score is not None:
         found["score"] = score
     if document.get("content") is not None:
-        found["content"] = _plain(document["content"])
+        found["content"] = plain_text(document["content"])
     metadata = {name: document[name] for name in ("title", "document_id", "dataset_id") if document.get(name)}
     return found | ({"metadata": dumps(metadata)} if metadata else {})
 

@@ -103,7 +103,7 @@ _PREFIXES: tuple[tuple[str | tuple[str, ...], str], ...] = (
     ("pat", r"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}"),  # Airtable
     ("age-secret-key-", r"AGE-SECRET-KEY-1[0-9A-Z]{50,}+"),
     ("accountkey=", r"(?<=AccountKey=)[A-Za-z0-9+/=]{40,}+"),  # Azure storage
-    ("sig=", r"(?<=[?&]sig=)[A-Za-z0-9%]{40,}+"),  # an Azure address with access in it
+    ("sig=", r"(?<=[?&]sig=)[A-Za-z0-9%+/=]{40,}+"),  # an Azure address with access in it
 )
 """What (or one of which) must be in the lower-cased text for the pattern to fit, and the pattern."""
 

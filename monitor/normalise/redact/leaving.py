@@ -7,12 +7,12 @@ leave. Those in `PEOPLE` say who somebody is, which no pattern can mask: they le
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from fnmatch import translate
 
 from monitor.model import AppPolicy, Body, ContentPolicy, Event, Redaction
-from monitor.normalise.redact.masks import Masks, masks_for
 
-__all__ = ["FIELDS", "PEOPLE", "Leaving", "apply"]
+__all__ = ["FIELDS", "PEOPLE", "Leaving"]
 
 PEOPLE = frozenset({"user", "user_name"})
 """Content fields that name a person."""
@@ -37,21 +37,34 @@ class Leaving:
         self._content = content
         self._apps = tuple(_Rule(each) for each in redaction.apps if not each.sinks or sink in each.sinks)
         self._known: dict[_App, ContentPolicy] = {}
-        # Made only where something can be masked: libraries and tables come with it.
-        self._masks = masks_for(redaction) if "redacted" in self._policies() else None
+        self._masked = _masking(redaction) if "redacted" in self._policies() else _nothing
 
     @property
     def wants_content(self) -> bool:
-        """Whether anything can leave at all; else the journal need not load content."""
+        """Whether content of any fact can leave; else the journal need not load it."""
         return self._policies() != {"none"}
 
     def of(self, event: Event) -> dict[str, str]:
         """What of the event's content may leave. The event itself is never changed."""
-        return apply(self._policy(event.body), event.content, self._masks) if event.content else {}
+        content = event.content
+        if not content:
+            return {}
+        match self._policy(event.body):
+            case "none":
+                return {}
+            case "full":
+                return {field: text for field, text in content.items() if field in FIELDS}
+            case "redacted":
+                return {field: self._masked(text) for field, text in content.items() if field in _MASKED}
 
     def _policies(self) -> set[ContentPolicy]:
-        """Everything that could be in force for some fact."""
-        return {self._content, *(rule.content for rule in self._apps)}
+        """Everything that could be in force for some fact: nothing that stands behind a rule for all of them."""
+        found: set[ContentPolicy] = set()
+        for rule in self._apps:
+            found.add(rule.content)
+            if rule.is_about_all:
+                return found
+        return {*found, self._content}
 
     def _policy(self, body: Body) -> ContentPolicy:
         if not self._apps:
@@ -72,6 +85,7 @@ class _Rule:
 
     def __init__(self, policy: AppPolicy) -> None:
         self.content = policy.content
+        self.is_about_all = not policy.app.strip("*")
         # Only * and ? stand for something: apps are called `[test] bot`, and a rule that fits nothing lets all leave.
         self._pattern = re.compile(translate(policy.app.replace("[", "[[]")), re.IGNORECASE)
 
@@ -80,16 +94,16 @@ class _Rule:
         return any(self._pattern.match(each) for each in app)
 
 
-def apply(policy: ContentPolicy, content: dict[str, str], masks: Masks | None = None) -> dict[str, str]:
-    """What of the content may leave under the policy. The content itself is never changed."""
-    match policy:
-        case "none":
-            return {}
-        case "full":
-            return {field: text for field, text in content.items() if field in FIELDS}
-        case "redacted":
-            masked = (masks or masks_for(Redaction())).of
-            return {field: masked(text) for field, text in content.items() if field in _MASKED}
+def _masking(redaction: Redaction) -> Callable[[str], str]:
+    """What masks. Libraries, tables and patterns come with it, so only where something is to be masked."""
+    from monitor.normalise.redact.masks import masks_for  # noqa: PLC0415
+
+    return masks_for(redaction).of
+
+
+def _nothing(_text: str) -> str:
+    """No policy in force masks anything."""
+    raise AssertionError("masks were not thought to be wanted")
 
 
 def _app_of(body: Body) -> _App:

@@ -29,7 +29,7 @@ from monitor.normalise.redact.phones import phone_detectors
 from monitor.normalise.redact.view import look
 from monitor.normalise.redact.words import Words
 
-__all__ = ["Found", "Masks", "masks_for", "redact"]
+__all__ = ["Found", "Masks", "masks_for"]
 
 _MOST_ROUNDS = 8
 """A bound for texts that are made to need more: there, masking twice masks more."""
@@ -55,22 +55,29 @@ class Masks:
 
     def of(self, text: str) -> str:
         """The text with masks. Masking twice changes nothing more; JSON stays JSON."""
-        return self.counted(text)[0]
+        return self._placed(text)[0]
 
     def counted(self, text: str) -> tuple[str, Counter[str]]:
         """The text with masks, and how many there are of each."""
+        masked, masks = self._placed(text)
+        return masked, Counter(masks)
+
+    def _placed(self, text: str) -> tuple[str, list[str]]:
+        """The text with masks, and those that stand in it now."""
         found = self.found(text)
         if not found:
-            return text, Counter()
+            return text, []
         values = JsonValues(text)
         pieces: list[str] = []
+        masks: list[str] = []
         done = 0
         for each in found:
             start, end, mask = values.fitted(each.start, each.end, each.mask)
             if start >= done:
                 pieces += (text[done:start], mask)
+                masks.append(each.mask)
                 done = end
-        return "".join((*pieces, text[done:])), Counter(each.mask for each in found)
+        return "".join((*pieces, text[done:])), masks
 
     def found(self, text: str) -> list[Found]:
         """Everything that is masked, in order, without overlaps."""
@@ -183,8 +190,3 @@ def _detectors(redaction: Redaction) -> Iterator[Detector]:
 def masks_for(redaction: Redaction) -> Masks:
     """The configuration's masks, made once for all sinks."""
     return Masks(redaction)
-
-
-def redact(text: str) -> str:
-    """The text with what is masked by default."""
-    return masks_for(Redaction()).of(text)

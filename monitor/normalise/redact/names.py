@@ -71,7 +71,7 @@ _SOMETIMES = frozenset(
     {"患者", "病人", "家属", "客户", "顾客", "患儿", "产妇", "联系", "负责人", "法人", "审核人", "操作员"}
 )
 """Words behind which often stands what is no name: there, one must begin with a surname."""
-_HAN_FORM = re.compile(
+_HAN_FORM = (
     r"(?:姓名|名字|收货人|收件人|寄件人|发件人|联系人|签收人|持卡人|申请人|经办人|投保人|受益人|监护人|就诊人|乘客|乘机人|入住人"
     r"|借款人|担保人|患者|负责人)"
     rf"(?:姓名|名字)?{AFTER_CUE}"
@@ -153,7 +153,7 @@ _OF_A_THING = re.compile(
     r"|package|module|database|db|service|dataset|workflow|bucket|queue|topic|image|container|cluster|branch|repo)[ -]$"
 )
 _THING_CHARS = 12
-_HAN_LATIN = re.compile(rf"{_HAN_FORM.pattern}({_NOT_ONE}{_NAME}){_AFTER}")
+_HAN_LATIN = re.compile(rf"{_HAN_FORM}({_NOT_ONE}{_NAME}){_AFTER}")
 
 
 def name_detectors() -> Iterator[Detector]:

@@ -18,7 +18,7 @@ from monitor.sinks.elasticsearch.settings import Config
 __all__ = ["VERSION", "Resource", "mappings", "policy_name", "resources", "role", "setup_role", "template_name"]
 
 VERSION = 1
-"""Of all of them together; goes up with every change here and in `fields.py`."""
+"""Of all of them together; goes up with every change here and in `normalise/document_fields.py`."""
 
 _PRIORITY = 500
 """Above Elasticsearch's own templates (100 to 200)."""

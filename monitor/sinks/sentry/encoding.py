@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import msgspec
 
-from monitor.model import AlertChanged, Event, IndexingChanged, Recorded, StepEnded, TriggerLogged, TurnEnded
+from monitor.model import AlertChanged, IndexingChanged, Recorded, StepEnded, TriggerLogged, TurnEnded
 from monitor.normalise.redact import Leaving
 from monitor.normalise.spans import spans_of
 from monitor.sinks.sentry.choice import Chosen, belongs, chosen
@@ -19,6 +21,17 @@ from monitor.sinks.sentry.transactions import TRANSACTION, span_json, transactio
 __all__ = ["Encoder"]
 
 
+class _Fact:
+    """An event, and what of its content may leave: worked out once, and only where something asks for it."""
+
+    def __init__(self, recorded: Recorded, leaving: Leaving) -> None:
+        self.recorded, self.event, self._leaving = recorded, recorded.event, leaving
+
+    @cached_property
+    def content(self) -> dict[str, str]:
+        return self._leaving.of(self.event)
+
+
 class Encoder:
     """Makes parts as the configuration says."""
 
@@ -31,55 +44,55 @@ class Encoder:
 
     def encode(self, recorded: Recorded) -> bytes:
         """The fact's part; empty where there is nothing to send or to remember."""
-        event = recorded.event
+        event, fact = recorded.event, _Fact(recorded, self._leaving)
         match event.body:
             case StepEnded() as body:
-                return pack(self._step(recorded, body))
+                return pack(self._step(fact, body))
             case TurnEnded() as body:
-                return pack(self._turn(recorded, body))
+                return pack(self._turn(fact, body))
             case TriggerLogged() | IndexingChanged() if self._failures:
-                return self._alone(event)
+                return self._alone(fact)
             case AlertChanged(now="firing", history=False) as body if self._alerts:
                 made = json_bytes(alert_event(self._place, event, body))
                 return pack(Part(at=event.occurred_at, event=made, event_id=derived_id(event.key)))
             case _:
                 return b""
 
-    def _step(self, recorded: Recorded, body: StepEnded) -> Part:
+    def _step(self, fact: _Fact, body: StepEnded) -> Part:
         """A provisional step is certain to come again with better times: until then it is but a breadcrumb."""
-        event, step = recorded.event, body.step
+        event, step = fact.event, body.step
         part = Part(at=event.occurred_at, turn=body.turn.turn_id, step=step.id, parent=step.parent_id)
         if self._failures:
             part = msgspec.structs.replace(part, crumb=json_bytes(crumb(step)))
         if self._transactions and not step.provisional:
-            span = spans_of(recorded, self._leaving.of(event))
+            span = spans_of(fact.recorded, fact.content)
             part = msgspec.structs.replace(part, span=json_bytes(span_json(span)) if span else b"")
         failure = failure_of(event) if self._failures else None
         if failure is None:
             return part
-        return self._with_event(msgspec.structs.replace(part, causes=not failure.handled), event, failure)
+        return self._with_event(msgspec.structs.replace(part, causes=not failure.handled), fact, failure)
 
-    def _turn(self, recorded: Recorded, body: TurnEnded) -> Part:
-        event = recorded.event
+    def _turn(self, fact: _Fact, body: TurnEnded) -> Part:
+        event = fact.event
         part = Part(at=event.occurred_at, turn=body.turn.turn_id, ends=True, steps=len(body.steps))
-        if self._transactions and recorded.revision == 0:
-            part = self._with_transaction(part, recorded, body)
+        if self._transactions and fact.recorded.revision == 0:
+            part = self._with_transaction(part, fact, body)
         failure = failure_of(event) if self._failures else None
-        return part if failure is None else self._with_event(part, event, failure)
+        return part if failure is None else self._with_event(part, fact, failure)
 
-    def _alone(self, event: Event) -> bytes:
+    def _alone(self, fact: _Fact) -> bytes:
         """What belongs to no turn."""
-        failure = failure_of(event)
-        return b"" if failure is None else pack(self._with_event(Part(at=event.occurred_at), event, failure))
+        failure = failure_of(fact.event)
+        return b"" if failure is None else pack(self._with_event(Part(at=fact.event.occurred_at), fact, failure))
 
-    def _with_event(self, part: Part, event: Event, failure: Failure) -> Part:
+    def _with_event(self, part: Part, fact: _Fact, failure: Failure) -> Part:
+        event = fact.event
         choice: Chosen = chosen(self._config.sample, failure, event.key)
         if not choice.first and not choice.among:
             return msgspec.structs.replace(part, sampled=part.sampled + 1)
-        content = self._leaving.of(event)
         return msgspec.structs.replace(
             part,
-            event=json_bytes(failure_event(self._place, event, failure, content)),
+            event=json_bytes(failure_event(self._place, event, failure, fact.content)),
             event_id=derived_id(event.key),
             group=choice.group,
             first=choice.first,
@@ -87,15 +100,16 @@ class Encoder:
             follows=self._config.causes_only,
         )
 
-    def _with_transaction(self, part: Part, recorded: Recorded, body: TurnEnded) -> Part:
+    def _with_transaction(self, part: Part, fact: _Fact, body: TurnEnded) -> Part:
         """Only of a turn's first end: Sentry keeps what it has, so a revision could but stand there twice."""
-        if not belongs(recorded.event.key, self._config.transaction_rate):
+        event = fact.event
+        if not belongs(event.key, self._config.transaction_rate):
             return msgspec.structs.replace(part, sampled=part.sampled + 1)
-        span = spans_of(recorded, self._leaving.of(recorded.event))
+        span = spans_of(fact.recorded, fact.content)
         if span is None:
             return part
-        whole = transaction_json(self._place, recorded.event, body, span)
-        transaction_id = derived_id(recorded.event.key, TRANSACTION)
+        whole = transaction_json(self._place, event, body, span)
+        transaction_id = derived_id(event.key, TRANSACTION)
         return msgspec.structs.replace(
             part, transaction=json_bytes(whole), transaction_id=transaction_id, began=span.start_ns
         )

@@ -47,11 +47,10 @@ class SentrySink:
     max_events = 200
     max_bytes = 4 * 1024 * 1024
 
-    def __init__(self, config: Config, tools: Tools, transport: Transport) -> None:
+    def __init__(self, config: Config, tools: Tools, transport: Transport, leaving: Leaving) -> None:
         """Raises ConfigError where the certificate's file can't be read."""
         self.name = config.label
         self.kinds: Collection[str] = frozenset().union(*(_KINDS[what] for what in config.what))
-        leaving = Leaving(config.label, config.content, tools.redaction)
         self.wants_content = leaving.wants_content
         self.heartbeat = Heartbeat(config, tools) if config.heartbeat else None
         """For the runtime's scheduler; None where none is wanted."""
@@ -216,5 +215,5 @@ def _whole(memory: Memory, part: Part) -> bytes:
 
 def build(config: Config, tools: Tools) -> SentrySink:
     """The sink that the settings describe. Raises ConfigError."""
-    sends_content = Leaving(config.label, config.content, tools.redaction).wants_content
-    return SentrySink(config, tools, Wire(config, tools.clock, sends_content=sends_content))
+    leaving = Leaving(config.label, config.content, tools.redaction)
+    return SentrySink(config, tools, Wire(config, tools.clock, sends_content=leaving.wants_content), leaving)

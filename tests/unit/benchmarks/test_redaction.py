@@ -10,7 +10,7 @@ import pytest
 from benchmarks.redaction.__main__ import table
 from benchmarks.redaction.scoring import HALVES, KINDS, labelled, score
 from monitor.model import Redaction
-from monitor.normalise.redact import masks_for
+from monitor.normalise.redact.masks import masks_for
 
 PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "privacy.md"
 FLOORS = {

@@ -14,10 +14,10 @@ from monitor.model.alerts import Evidence
 from monitor.model.ids import span_id, trace_id
 from monitor.normalise.document_fields import CONTENT, FIELDS
 from monitor.normalise.documents import KINDS, Document, document_of, month_of, version_of
-from monitor.normalise.redact import apply
 from monitor.testing import samples
 from monitor.testing.laws import hostile
 from monitor.testing.strategies import recorded_notes, recordeds
+from tests.support.leaving import apply
 from tests.unit.noted import NOTES, note
 
 _TYPES = {"long": int, "double": (int, float), "boolean": bool, "keyword": str, "text": str, "date": str}

@@ -10,8 +10,8 @@ import pytest
 
 from monitor.model import AnnotationMade, AnnotationRemoved, FormChanged, TriggerLogged, kind_of
 from monitor.normalise.note_spans import note_record
-from monitor.normalise.redact import apply
 from monitor.rules.subject import FIELDS, KINDS
+from tests.support.leaving import apply
 from tests.unit.noted import NOTES, changed, note
 
 PAGE = (Path(__file__).parents[3] / "docs" / "explanation" / "what-leaves.md").read_text("utf-8")

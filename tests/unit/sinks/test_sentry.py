@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.errors import Auth, MonitorError, Permanent, Retryable, TooLarge
-from monitor.model import Recorded, StepEnded
+from monitor.model import Recorded, Redaction, StepEnded
+from monitor.normalise.redact import Leaving
 from monitor.ports import Report, Tools
 from monitor.sinks import sentry
 from monitor.sinks.sentry.choice import belongs
@@ -55,7 +56,8 @@ def built(*, clock: HandClock | None = None, **settings: Any) -> tuple[SentrySin
     clock = clock or HandClock(NOW_NS)
     wire = Recorder(clock)
     config = sentry.Config(type="sentry", dsn=f"https://{KEY}@s.example/1", **settings)
-    return SentrySink(config, Tools(clock=clock, logger=WordKeeper(), pseudonym=str), wire), wire
+    leaving = Leaving(config.label, config.content, Redaction())
+    return SentrySink(config, Tools(clock=clock, logger=WordKeeper(), pseudonym=str), wire, leaving), wire
 
 
 def over_the_wire(

@@ -11,21 +11,11 @@ import pytest
 from monitor.model import ContentDeleted, StepEnded
 from monitor.sources.dify_database.choice import Choice, Exclude
 from monitor.sources.dify_database.reader import Limits
-from tests.unit.sources.world import Dify, Watcher, at, row_id, told
+from tests.unit.sources.world import Watcher, at, row_id, told
 
 DONE = {"provider_response_latency": "1.5", "answer": "x"}
 OVER = {"status": "succeeded", "finished_at": at(1)}
 HOUR, DAY = 3_600.0, 86_400.0
-
-
-@pytest.fixture
-def dify() -> Dify:
-    return Dify()
-
-
-@pytest.fixture
-def watcher(dify: Dify) -> Watcher:
-    return Watcher(dify)
 
 
 def walk(watcher: Watcher, readings: int = 4) -> list[str]:

@@ -9,7 +9,6 @@ from collections import Counter
 from typing import Any
 
 import msgspec
-import pytest
 
 from monitor.sources.dify_database.memory import MemoryTables
 from monitor.sources.dify_database.reader import Limits
@@ -19,16 +18,6 @@ from tests.unit.sources.world import DAY_US, Dify, Watcher, at, told
 DONE = {"provider_response_latency": "1.5", "answer": "x"}
 OVER = {"status": "succeeded", "finished_at": at(1)}
 HOUR, DAY = 3_600.0, 86_400.0
-
-
-@pytest.fixture
-def dify() -> Dify:
-    return Dify()
-
-
-@pytest.fixture
-def watcher(dify: Dify) -> Watcher:
-    return Watcher(dify)
 
 
 def walk(watcher: Watcher, readings: int = 4) -> list[str]:

@@ -21,16 +21,6 @@ DAY = 86_400.0
 DAY_LONG_US = 86_400 * S
 
 
-@pytest.fixture
-def dify() -> Dify:
-    return Dify()
-
-
-@pytest.fixture
-def watcher(dify: Dify) -> Watcher:
-    return Watcher(dify)
-
-
 def safe_s(watcher: Watcher) -> float:
     """The purge-safe mark, in seconds after the world's beginning."""
     return (watcher.coverage.purge_safe_at // 1_000 - DAY_US) / S

@@ -19,16 +19,6 @@ from tests.unit.sources.world import DAY_US, Dify, S, Watcher, row_id
 INDEXED = [("messages", True), ("workflow_runs", True), ("workflow_runs", False)]
 
 
-@pytest.fixture
-def dify() -> Dify:
-    return Dify()
-
-
-@pytest.fixture
-def watcher(dify: Dify) -> Watcher:
-    return Watcher(dify)
-
-
 def _away_for_forty_days(dify: Dify, watcher: Watcher, last: float) -> None:
     """Read to the end, then not for forty days, in which Dify deleted all that is older than thirty."""
     for number in range(5):

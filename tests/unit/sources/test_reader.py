@@ -14,16 +14,6 @@ DONE = {"provider_response_latency": "1.5", "answer": "x"}
 OVER = {"status": "succeeded", "finished_at": at(1)}
 
 
-@pytest.fixture
-def dify() -> Dify:
-    return Dify()
-
-
-@pytest.fixture
-def watcher(dify: Dify) -> Watcher:
-    return Watcher(dify)
-
-
 # -- messages
 
 

@@ -9,20 +9,10 @@ import pytest
 
 from monitor.sources.dify_database.reader import Limits
 from monitor.testing.memory import DictMemory
-from tests.unit.sources.world import DAY_US, Dify, S, Watcher, at, row_id, told
+from tests.unit.sources.world import DAY_US, S, Watcher, at, row_id, told
 
 DONE = {"provider_response_latency": "1.5", "answer": "x"}
 OVER = {"status": "succeeded", "finished_at": at(1)}
-
-
-@pytest.fixture
-def dify() -> Dify:
-    return Dify()
-
-
-@pytest.fixture
-def watcher(dify: Dify) -> Watcher:
-    return Watcher(dify)
 
 
 # -- mark and sweep

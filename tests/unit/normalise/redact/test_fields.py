@@ -10,11 +10,12 @@ import pytest
 from monitor.clock import SystemClock
 from monitor.model import Body, Recorded, StepEnded, TurnEnded, TurnStarted, kind_of
 from monitor.normalise.note_spans import note_record
-from monitor.normalise.redact import FIELDS, PEOPLE, apply
+from monitor.normalise.redact import FIELDS, PEOPLE
 from monitor.normalise.spans import spans_of
 from monitor.ports import Tools
 from monitor.sinks import file, otlp
 from monitor.testing import samples
+from tests.support.leaving import apply
 from tests.unit.noted import NOTES, note
 
 BODIES = {str(kind.__struct_config__.tag): kind for kind in get_args(Body)}

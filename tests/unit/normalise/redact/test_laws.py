@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.model import Redaction
-from monitor.normalise.redact import masks_for, redact
 from monitor.normalise.redact.detector import Seen
-from monitor.normalise.redact.masks import _detectors
+from monitor.normalise.redact.masks import _detectors, masks_for
 from monitor.normalise.redact.view import look
+from tests.support.leaving import redact
 from tests.unit.normalise.redact import test_detectors, test_everyday, test_masks
 from tests.unit.normalise.redact.test_own import calls
 

